@@ -1,0 +1,1 @@
+"""Proctor backend: the system of record."""

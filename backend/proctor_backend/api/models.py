@@ -1,0 +1,232 @@
+"""What requests may hold: every field with its limit, nothing that is not named."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from proctor_backend.domain.cohort import CountScope, Visibility
+from proctor_backend.domain.people import OrganisationKind, Role, Scope
+from proctor_backend.domain.study import Severity
+
+Line = Annotated[str, Field(min_length=1, max_length=300)]
+Text = Annotated[str, Field(min_length=1, max_length=8_000)]
+Id = Annotated[str, Field(min_length=5, max_length=64, pattern=r"^[a-z]{3}_[a-z0-9]+$")]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
+ProtocolText = Annotated[str, Field(min_length=1, max_length=262_144)]
+Password = Annotated[SecretStr, Field(min_length=1, max_length=256)]
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TokenRequest(_Request):
+    """A token for scripts, made with a password."""
+
+    email: Line
+    password: Password
+    name: Line
+    scopes: list[Scope] | None = Field(default=None, max_length=10)
+    days: int = Field(default=90, ge=1, le=365)
+
+
+class PasswordChange(_Request):
+    """A new password for the own account."""
+
+    old: Password
+    new: Password
+
+
+class OrganisationRequest(_Request):
+    """A new organisation."""
+
+    name: Line
+    kind: OrganisationKind
+
+
+class PersonRequest(_Request):
+    """A new person of an organisation."""
+
+    org: Id
+    email: Line
+    name: Line
+    password: Password
+
+
+class BindingRequest(_Request):
+    """A role, in one study or wherever the organisation is concerned."""
+
+    role: Role
+    study: Id | None = None
+
+
+class ProtocolRequest(_Request):
+    """The text of a protocol."""
+
+    protocol: ProtocolText
+
+
+class StudyRequest(_Request):
+    """A new study on a hidden cohort and a public one."""
+
+    protocol: ProtocolText
+    cohort: Id
+    conformance_cohort: Id
+    vendor_org: Id | None = None
+    partner_org: Id | None = None
+
+
+class VendorRequest(_Request):
+    """The vendor of a study."""
+
+    vendor_org: Id
+
+
+class SignatureRequest(_Request):
+    """A signature over the lock, with the password entered again."""
+
+    role: Role
+    password: Password
+    meaning: Line
+    lock_digest: Digest | None = None
+
+
+class AmendmentRequest(_Request):
+    """A new protocol version and its reason."""
+
+    protocol: ProtocolText
+    reason: Text
+
+
+class DeviationRequest(_Request):
+    """What was done otherwise."""
+
+    severity: Severity
+    text: Text
+
+
+class CohortRequest(_Request):
+    """A new cohort."""
+
+    name: Line
+    visibility: Visibility
+    description: dict[Line, Any] = Field(default_factory=dict, max_length=50)
+
+
+class FileRequest(_Request):
+    """A file by content."""
+
+    sha256: Sha256
+    size: int = Field(gt=0)
+
+
+class UploadsRequest(_Request):
+    """The files that are to be sent."""
+
+    files: list[FileRequest] = Field(min_length=1, max_length=1_000)
+
+
+class TableRequest(FileRequest):
+    """The table of cases."""
+
+    format: Literal["csv", "parquet"]
+
+
+class ListedFileRequest(FileRequest):
+    """A file by its name in the table."""
+
+    path: Annotated[str, Field(min_length=1, max_length=1_024)]
+
+
+class CohortCloseRequest(_Request):
+    """The table and the files of a cohort; a long list is an uploaded index."""
+
+    table: TableRequest | None = None
+    files: list[ListedFileRequest] = Field(default_factory=list, max_length=5_000)
+    index_sha256: Sha256 | None = None
+
+
+class TermsRequest(_Request):
+    """The data partner's terms."""
+
+    allowed_tasks: list[Line] = Field(min_length=1, max_length=20)
+    max_evaluations: int = Field(ge=0, le=100_000)
+    expires_at: Annotated[str, Field(min_length=10, max_length=30)]
+    agreement: Text
+    contact: Line
+    min_patients: int = Field(default=0, ge=0, le=1_000)
+    min_cell: int = Field(default=0, ge=0, le=1_000)
+    applies_to: CountScope = CountScope.ATTRIBUTE_COUNTS
+    precision: int | None = Field(default=None, ge=0, le=10)
+    counts_visible: bool = False
+    submission_cases: bool = False
+
+
+class WithdrawalRequest(_Request):
+    """Why a cohort is taken back."""
+
+    reason: Text
+    password: Password
+
+
+class ImageRequest(_Request):
+    """The sealed image that is to be sent."""
+
+    config_digest: Digest
+    sealed_size: int = Field(gt=0)
+    part_size: int | None = Field(default=None, ge=5 * 2**20, le=5 * 2**30)
+
+
+class EntryRequest(_Request):
+    """A model version entered for a study."""
+
+    study: Id
+    manifest: Annotated[str, Field(min_length=1, max_length=262_144)]
+    image: ImageRequest
+
+
+class PartsRequest(_Request):
+    """The parts for which URLs are asked."""
+
+    numbers: list[int] = Field(min_length=1, max_length=1_000)
+
+
+class PartRequest(_Request):
+    """A part that was sent."""
+
+    number: int = Field(ge=1, le=10_000)
+    etag: Line
+    sha256: Sha256
+
+
+class EntryCloseRequest(_Request):
+    """All parts, and the digest of the whole sealed image."""
+
+    parts: list[PartRequest] = Field(min_length=1, max_length=10_000)
+    sealed_sha256: Sha256
+
+
+class CategoryRequest(_Request):
+    """What kind of error a case shows."""
+
+    category: Line
+    note: Annotated[str, Field(max_length=4_000)] = ""
+
+
+class ViewRequest(_Request):
+    """The case to be looked at."""
+
+    case: Id
+
+
+class PasswordRequest(_Request):
+    """The password, entered again before a decision."""
+
+    password: Password
+
+
+class ApprovalRequest(PasswordRequest):
+    """A signature and what it means."""
+
+    meaning: Annotated[str, Field(max_length=500)] = ""

@@ -1,0 +1,62 @@
+"""Routes that need no account: health, keys and limits, the protocol's schema."""
+
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter
+from fastapi.responses import JSONResponse
+
+from proctor_backend.api.context import ActorDep, ToolsDep
+from proctor_backend.api.models import ProtocolRequest
+from proctor_backend.api.permissions import API
+from proctor_backend.domain.errors import PlatformError
+from proctor_backend.services.enter import LARGEST_IMAGE, PART_SIZE
+from proctor_backend.services.protocols import check_protocol, schema
+from proctor_sdk.dsse import key_id
+from proctor_sdk.encrypt import decode_key, encode_key
+
+router = APIRouter(prefix=API, tags=["platform"])
+CONTRACT = "proctor/v1"
+
+
+@router.get("/health")
+def health(tools: ToolsDep) -> JSONResponse:
+    """Say whether the process and its database answer."""
+    alive = tools.records.is_alive()
+    return JSONResponse({"ok": alive}, status_code=200 if alive else 503)
+
+
+@router.get("/platform")
+def platform(tools: ToolsDep) -> dict[str, Any]:
+    """Show the public keys, the limits, and whether this is a demonstration."""
+    folder = tools.settings.keys_dir
+    signing = _public_key(folder, "signing.pub")
+    return {
+        "contract": CONTRACT,
+        "demonstration": tools.settings.demonstration,
+        "encryption_public_key": encode_key(_public_key(folder, "encryption.pub")),
+        "signing_public_keys": [{"keyid": key_id(signing), "public_key": encode_key(signing)}],
+        "limits": {"image_bytes": LARGEST_IMAGE, "part_size": PART_SIZE},
+    }
+
+
+@router.get("/schemas/protocol")
+def protocol_schema() -> dict[str, Any]:
+    """Show the JSON schema of a protocol."""
+    return schema()
+
+
+@router.post("/protocols/check")
+def check(_actor: ActorDep, body: ProtocolRequest) -> dict[str, Any]:
+    """Check a protocol's text without saving it."""
+    return {"problems": check_protocol(body.protocol)}
+
+
+def _public_key(folder: Path, name: str) -> bytes:
+    try:
+        return decode_key((folder / name).read_text("ascii"))
+    except OSError as error:
+        raise PlatformError(
+            "A public key of the platform is missing.",
+            cure="Operators: run `proctor-admin keys`.",
+        ) from error

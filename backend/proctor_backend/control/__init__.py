@@ -1,0 +1,1 @@
+"""The private service between record and runners: leases, presigned URLs, relay, sweeper."""

@@ -1,0 +1,1 @@
+"""The server-rendered pages on the same services as the API; they work without scripts."""

@@ -1,0 +1,1 @@
+"""The demonstration: two studies through everything, over the HTTP API and the CLI only."""

@@ -1,0 +1,144 @@
+"""Builds what one edition may say; disclosure is applied here, before any section is written."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from proctor_backend.domain.cohort import CountScope
+from proctor_backend.reporting.counts import count_results
+from proctor_backend.reporting.disclosure import (
+    Rule,
+    Withheld,
+    factor_of,
+    levels_of,
+    rule_for,
+    withheld_ids,
+)
+from proctor_backend.reporting.forest import forest_figures
+from proctor_backend.reporting.material import DraftMaterial
+from proctor_backend.reporting.words import is_contrast
+from proctor_sdk.report import API_VERSION
+
+ResultDict = Mapping[str, Any]
+COUNTED_FIGURES = frozenset({"roc", "calibration", "precision_recall", "decision_curve"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """One edition's view of the material: a result is there, or `Withheld` stands in its place."""
+
+    material: DraftMaterial
+    edition: str
+    rule: Rule
+    results: Mapping[str, ResultDict | Withheld]
+    figures: tuple[Mapping[str, Any], ...]
+
+    def shown(self, **wanted: Any) -> tuple[ResultDict, ...]:
+        """Return the shown results whose fields have these values, in the report's order."""
+        return tuple(
+            result
+            for result in self.results.values()
+            if not isinstance(result, Withheld)
+            and all(result.get(name) == given for name, given in wanted.items())
+        )
+
+    @property
+    def withheld(self) -> tuple[str, ...]:
+        """Return the ids of what exists and is not shown."""
+        return tuple(name for name, row in self.results.items() if isinstance(row, Withheld))
+
+    def described(self, *, rates: bool = False) -> tuple[tuple[str, str, str | None, str], ...]:
+        """Return (id, factor, level, quantity) of every group result, shown or withheld.
+
+        That a group exists is in the locked protocol; only what was found of it may be withheld.
+        """
+        rows = []
+        for result in all_results(self.material):
+            factor = factor_of(result)
+            if factor and not result.get("scenario") and _is_group_result(result, rates=rates):
+                levels = levels_of(result)
+                level = levels[0] if len(levels) == 1 and not is_contrast(result) else None
+                rows.append((str(result["id"]), factor, level, str(result["quantity"])))
+        return tuple(rows)
+
+    def figure_ids(self, kind: str) -> tuple[str, ...]:
+        """Return the ids of the shown figures of a kind."""
+        return tuple(str(figure["id"]) for figure in self.figures if figure["kind"] == kind)
+
+    def as_plugin_context(self, needs: Sequence[str]) -> dict[str, Any]:
+        """Return what a client's plugin is told: shown results, and no more than it declared."""
+        material = self.material
+        document: dict[str, Any] = {
+            "api": API_VERSION,
+            "edition": self.edition,
+            "demonstration": material.demonstration,
+            "results": [_for_plugin(result) for result in self.shown()],
+            "withheld": list(self.withheld),
+        }
+        offered = {
+            "study": {name: material.study.get(name) for name in ("id", "title", "code_name")},
+            "cohort": {
+                name: material.cohort.get(name) for name in ("id", "version", "description")
+            },
+            "figures": {str(figure["id"]): figure["title"] for figure in self.figures},
+        }
+        return document | {name: offered[name] for name in offered if name in needs}
+
+
+def build_context(material: DraftMaterial, edition: str) -> Context:
+    """Apply the edition's rule to every result and figure."""
+    rule = rule_for(edition, material.protocol, material.cohort.get("terms") or {})
+    results = all_results(material)
+    hidden = withheld_ids(results, rule)
+    return Context(
+        material=material,
+        edition=edition,
+        rule=rule,
+        results={str(row["id"]): Withheld() if row["id"] in hidden else row for row in results},
+        figures=disclosed_figures(material, results, rule),
+    )
+
+
+def all_results(material: DraftMaterial) -> list[dict[str, Any]]:
+    """Return the measured results, then the counts, each once and in a fixed order."""
+    measured = [dict(row) for row in material.measurement["results"]]
+    return measured + count_results(material.measurement)
+
+
+def disclosed_figures(
+    material: DraftMaterial, results: Sequence[ResultDict], rule: Rule
+) -> tuple[Mapping[str, Any], ...]:
+    """Return the figures an edition may show.
+
+    A forest plot cites results, so that it can show no group that its edition withholds. Curves
+    are drawn of the whole cohort only; their steps give error cells away, which counts as cells.
+    """
+    hide_counted = rule.applies_to is CountScope.ALL_CELLS and rule.least > 0
+    drawn = [
+        figure
+        for figure in material.measurement.get("figures", ())
+        if figure["kind"] in COUNTED_FIGURES
+        and not hide_counted
+        and not (figure.get("data") or {}).get("group")
+    ]
+    return (*drawn, *forest_figures(results))
+
+
+def _is_group_result(result: ResultDict, *, rates: bool) -> bool:
+    """Say whether a result stands among the groups, or (`rates`) among the missing outputs."""
+    if result["quantity"] == "count" or result.get("role") == "appendix":
+        return False
+    return rates == str(result["quantity"]).endswith("_rate")
+
+
+def _for_plugin(result: ResultDict) -> dict[str, Any]:
+    levels = levels_of(result)
+    kept = (
+        "id", "quantity", "role", "method", "definition", "n", "patients", "estimate", "interval",
+        "n_positive", "numerator", "denominator", "p_value", "p_adjusted", "conclusion",
+        "scenario", "flags",
+    )  # fmt: skip
+    return {name: result[name] for name in kept if name in result} | {
+        "factor": factor_of(result),
+        "level": "-vs-".join(levels) or None,
+    }

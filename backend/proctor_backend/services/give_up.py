@@ -1,0 +1,70 @@
+"""What follows when a step has failed three times: a state that says so, never an endless wait."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from proctor_backend.domain.audit import Event
+from proctor_backend.domain.evaluation import Failure
+from proctor_backend.domain.states import CohortState, EvaluationState
+from proctor_backend.records import Move, Records, Update
+from proctor_backend.services.evaluate import fail_entry
+from proctor_sdk.reasons import ReasonCode
+
+
+def give_up(records: Records, collection: str, record: Mapping[str, Any], detail: str) -> None:
+    """End a record whose step cannot be done; the platform is to blame and nothing is charged."""
+    _ENDINGS[collection](records, record, detail)
+
+
+def _end_entry(records: Records, entry: Mapping[str, Any], detail: str) -> None:
+    fail_entry(
+        records,
+        entry,
+        Failure(kind="platform", code=ReasonCode.PLATFORM_ERROR, detail=detail),
+        actor="worker",
+    )
+
+
+def _end_evaluation(records: Records, evaluation: Mapping[str, Any], detail: str) -> None:
+    fail_entry(
+        records,
+        records.get("entries", evaluation["entry"]),
+        Failure(kind="platform", code=ReasonCode.PLATFORM_ERROR, detail=detail),
+        actor="worker",
+        changes=(Move("evaluations", evaluation["_id"], EvaluationState.FAILED),),
+        hidden=True,
+    )
+
+
+def _end_cohort(records: Records, cohort: Mapping[str, Any], detail: str) -> None:
+    problem = {"line": None, "field": "", "what": detail, "cure": "Ask the operator."}
+    records.commit(
+        Move("cohorts", cohort["_id"], CohortState.REJECTED, {"problems": [problem]}),
+        event=Event(kind="cohort.rejected", chain="platform", actor="worker:ingest"),
+    )
+
+
+def _halt_report(records: Records, report: Mapping[str, Any], detail: str) -> None:
+    """Leave the report where it is, marked; an operator's `proctor-admin` run shows it.
+
+    The sweeper tries it again all the same; what is known already is not written again.
+    """
+    if report.get("halted") == detail:
+        return
+    records.commit(
+        Update("reports", report["_id"], {"halted": detail}),
+        event=Event(
+            kind="report.halted",
+            chain=report["entry"],
+            actor="worker",
+            private={"detail": detail},
+        ),
+    )
+
+
+_ENDINGS: dict[str, Callable[[Records, Mapping[str, Any], str], None]] = {
+    "entries": _end_entry,
+    "evaluations": _end_evaluation,
+    "cohorts": _end_cohort,
+    "reports": _halt_report,
+}

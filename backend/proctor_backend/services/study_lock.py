@@ -1,0 +1,59 @@
+"""What a study's lock would cover at this moment, read from the records."""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from proctor_backend.domain.errors import StateConflictError
+from proctor_backend.domain.states import CohortState
+from proctor_backend.domain.study import Lock, vendor_commitment
+from proctor_backend.records import Doc, Records
+
+
+def staged(records: Records, study_id: str) -> bool:
+    """Say whether a hidden case of the study has been staged: an exam has begun."""
+    return bool(records.find("evaluations", {"study": study_id, "kind": "hidden"}, limit=1))
+
+
+def current_protocol(records: Records, study: Mapping[str, Any]) -> Doc:
+    """Return the record of the protocol version that stands now."""
+    query = {"study": study["_id"], "version": study["protocol_version"]}
+    return records.find("protocols", query, limit=1)[0]
+
+
+def current_lock(records: Records, study: Mapping[str, Any]) -> Lock:
+    """Return what is to be signed now.
+
+    Raises:
+        StateConflictError: a part is not there yet.
+    """
+    if study["vendor_org"] is None:
+        raise StateConflictError(
+            "The study has no vendor yet.", cure="The study office sets the vendor."
+        )
+    headers = current_protocol(records, study)["protocol"]["input_profile"].get("headers", ())
+    roots = [_root(records, study[name], headers) for name in ("cohort", "conformance_cohort")]
+    return Lock(
+        study=study["_id"],
+        protocol_digest=study["protocol_digest"],
+        cohort_root=roots[0],
+        conformance_root=roots[1],
+        vendor_commitment=vendor_commitment(study["vendor_salt"], study["vendor_org"]),
+        plugin_digest=study["plugin_digest"],
+    )
+
+
+def _root(records: Records, cohort_id: str, headers: Collection[str]) -> str:
+    cohort = records.get("cohorts", cohort_id)
+    if cohort["state"] != CohortState.READY:
+        raise StateConflictError(
+            f"The {cohort['visibility']} cohort is {cohort['state']}, not READY.",
+            cure="Close its upload and wait for the ingest, or name another cohort.",
+        )
+    kept = (cohort.get("description") or {}).get("headers_granted") or ()
+    if beyond := sorted(set(kept) - set(headers)):
+        raise StateConflictError(
+            f"The {cohort['visibility']} cohort's images carry {', '.join(beyond)}, which the "
+            "protocol does not grant.",
+            cure="Name it in input_profile.headers, or ingest the cohort without it.",
+        )
+    return str(cohort["root"])

@@ -1,0 +1,1 @@
+"""Proctor SDK: what a vendor, a partner or a verifier needs."""

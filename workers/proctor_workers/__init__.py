@@ -1,0 +1,1 @@
+"""Proctor workers: run, measure and compare next to hidden data."""

@@ -1,0 +1,1 @@
+"""One Celery application per worker process; each imports only what its own queues need."""

@@ -1,0 +1,146 @@
+"""Writes a cohort's blocks and reference standard, and computes its identity."""
+
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from proctor_sdk.canonical import canonical_bytes, sha256_hex
+from proctor_sdk.merkle import leaf_hash
+from proctor_workers.hidden_data.canonical_file import CanonicalFile
+from proctor_workers.hidden_data.pseudonyms import Pseudonyms
+from proctor_workers.hidden_data.rows import Row
+
+CASES_A_BLOCK = 1000
+ROWS_AT_ONCE = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A canonical file that lies in its bucket; its bytes are not held any more."""
+
+    name: str
+    role: str
+    sha256: str
+    size: int
+    decoded_pixel_sha256: str
+    original_uid: str
+
+    @classmethod
+    def of(cls, file: CanonicalFile, pseudonyms: Pseudonyms) -> "StoredFile":
+        """Return the record of a file; its UID becomes a keyed commitment."""
+        return cls(
+            name=file.name,
+            role=file.role,
+            sha256=file.sha256,
+            size=len(file.content),
+            decoded_pixel_sha256=file.decoded_pixel_sha256,
+            original_uid=pseudonyms.uid(file.original_uid) if file.original_uid else "",
+        )
+
+    def as_staged(self) -> dict[str, Any]:
+        """Return what `cases.jsonl` says of it."""
+        return {"name": self.name, "role": self.role, "sha256": self.sha256, "size": self.size}
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A case under its public names."""
+
+    id: str
+    patient: str
+    imaging_study: str
+    row: Row
+    files: tuple[StoredFile, ...]
+
+    def staged_line(self) -> bytes:
+        """Return the line that a runner reads: no identifier, no reference."""
+        line = {
+            "case": self.id,
+            "files": [file.as_staged() for file in self.files],
+            "inputs": dict(self.row.inputs),
+        }
+        return canonical_bytes(line) + b"\n"
+
+    def leaf(self) -> str:
+        """Return the hash of everything the cohort says of this case."""
+        files = [
+            file.as_staged() | {"decoded_pixel_sha256": file.decoded_pixel_sha256}
+            for file in self.files
+        ]
+        inputs = dict(self.row.inputs)
+        return leaf_hash(canonical_bytes({"files": files, "inputs": inputs} | self.reference()))
+
+    def reference(self) -> dict[str, Any]:
+        """Return the case's row of `reference.parquet`."""
+        row = self.row
+        return {
+            "case": self.id,
+            "patient": self.patient,
+            "site": row.site,
+            "imaging_study": self.imaging_study,
+            "reference_value": row.reference_value,
+            "reference_status": row.reference_status,
+            "reference_method": row.reference_method,
+            "sampling_stratum": row.sampling_stratum,
+            "sampling_weight": row.sampling_weight,
+            "partition": row.partition,
+        } | {f"attr.{name}": value for name, value in row.attributes.items()}
+
+
+def cases_document(cases: Sequence[Case]) -> bytes:
+    """Return a block's `cases.jsonl`."""
+    return b"".join(case.staged_line() for case in cases)
+
+
+def block_summary(name: str, cases: Sequence[Case], document: bytes) -> dict[str, Any]:
+    """Return what the cohort's record says of a block."""
+    files = sum(file.size for case in cases for file in case.files)
+    return {
+        "block": name,
+        "cases": len(cases),
+        "sha256": sha256_hex(document),
+        "bytes": files + len(document),
+    }
+
+
+def reference_table(cases: Sequence[Case]) -> bytes:
+    """Return `reference.parquet`; its rows are sorted by case id, which is random."""
+    ordered = sorted(cases, key=lambda case: case.id)
+    names = list(dict.fromkeys(name for case in ordered for name in case.reference()))
+    schema = pa.schema(
+        [(name, pa.float64() if name == "sampling_weight" else pa.string()) for name in names]
+    )
+    return _parquet((case.reference() for case in ordered), schema)
+
+
+def files_table(cases: Sequence[Case]) -> bytes:
+    """Return `files.parquet`: each file's pixel digest and the commitment to its origin."""
+    rows = (
+        {
+            "case": case.id,
+            "name": file.name,
+            "sha256": file.sha256,
+            "decoded_pixel_sha256": file.decoded_pixel_sha256,
+            "original_uid_hmac": file.original_uid,
+        }
+        for case in sorted(cases, key=lambda case: case.id)
+        for file in case.files
+    )
+    columns = ("case", "name", "sha256", "decoded_pixel_sha256", "original_uid_hmac")
+    return _parquet(rows, pa.schema([(name, pa.string()) for name in columns]))
+
+
+def _parquet(rows: Iterator[Mapping[str, Any]], schema: pa.Schema) -> bytes:
+    """Write rows that are made a few thousand at a time: a large cohort's would fill the memory."""
+    batches = []
+    while batch := list(islice(rows, ROWS_AT_ONCE)):
+        batches += pa.Table.from_pylist(batch, schema=schema).to_batches()
+    out = io.BytesIO()
+    table = pa.Table.from_batches(batches, schema=schema).combine_chunks()
+    pq.write_table(table, out, compression="zstd")
+    return out.getvalue()

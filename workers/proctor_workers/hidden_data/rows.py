@@ -1,0 +1,196 @@
+"""One row of a partner's table: what it may say, and what it means once checked."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from sys import intern
+from typing import Any
+
+from proctor_workers.hidden_data.problems import Problems
+from proctor_workers.hidden_data.pseudonyms import pooled_age
+
+PLAIN_COLUMNS = (
+    "case", "patient", "site", "imaging_study", "reference_value", "reference_status",
+    "reference_method", "sampling_stratum", "sampling_weight", "partition", "files",
+)  # fmt: skip
+PREFIXES = ("attr.", "input.")
+STATUSES = ("verified", "equivocal", "missing")
+PARTITIONS = ("confirmatory", "exploratory")
+LONGEST_TEXT = 200
+AGE = "age"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A case as its partner described it; identifiers are still the original ones.
+
+    Words that many rows share are interned: all rows of a cohort are held at once.
+    """
+
+    number: int
+    case: str
+    patient: str
+    site: str
+    imaging_study: str
+    reference_value: str | None
+    reference_status: str
+    reference_method: str
+    sampling_stratum: str
+    sampling_weight: float
+    partition: str
+    files: tuple[str, ...]
+    attributes: Mapping[str, str]
+    inputs: Mapping[str, Any]
+
+
+class RowReader:
+    """Checks cells one by one and notes every problem under its row and column."""
+
+    def __init__(self, problems: Problems) -> None:
+        self._problems = problems
+
+    def read(self, number: int, cells: Mapping[str, Any]) -> Row:
+        """Return the row; where a cell is wrong a problem is noted and a neutral value stands."""
+        patient = self._text(number, cells, "patient")
+        if not patient:
+            self._problems.add(
+                number, "patient", "is empty", "Name the patient; the patient is the unit."
+            )
+        value, status = self._reference(number, cells)
+        case = self._text(number, cells, "case") or _default_case(cells, number)
+        return Row(
+            number=number,
+            case=case,
+            patient=patient,
+            site=intern(self._text(number, cells, "site") or "1"),
+            imaging_study=self._text(number, cells, "imaging_study") or case,
+            reference_value=value,
+            reference_status=status,
+            reference_method=intern(self._text(number, cells, "reference_method")),
+            sampling_stratum=intern(self._text(number, cells, "sampling_stratum")),
+            sampling_weight=self._weight(number, cells),
+            partition=self._choice(number, cells, "partition", PARTITIONS, PARTITIONS[0]),
+            files=self._files(number, cells),
+            attributes=self._attributes(number, cells),
+            inputs=self._inputs(number, cells),
+        )
+
+    def _reference(self, number: int, cells: Mapping[str, Any]) -> tuple[str | None, str]:
+        value = intern(self._text(number, cells, "reference_value")) or None
+        default = "verified" if value is not None else "missing"
+        status = self._choice(number, cells, "reference_status", STATUSES, default)
+        if status == "verified" and value is None:
+            self._problems.add(
+                number, "reference_value", "is empty although its status is verified",
+                "Give the value, or set the status to missing.",
+            )  # fmt: skip
+        if status == "missing" and value is not None:
+            self._problems.add(
+                number, "reference_status", "is missing although there is a value",
+                "Remove the value, or say verified or equivocal.",
+            )  # fmt: skip
+        return value, status
+
+    def _text(self, number: int, cells: Mapping[str, Any], column: str) -> str:
+        value = cells.get(column)
+        if value is None or (isinstance(value, float) and math.isnan(value)):
+            return ""
+        text = f"{value:.15g}" if isinstance(value, float) else str(value).strip()
+        if len(text) > LONGEST_TEXT or not text.isprintable():
+            self._problems.add(
+                number, column, f"is longer than {LONGEST_TEXT} characters or not printable",
+                "Use a short code.",
+            )  # fmt: skip
+            return ""
+        return text
+
+    def _choice(
+        self,
+        number: int,
+        cells: Mapping[str, Any],
+        column: str,
+        choices: tuple[str, ...],
+        default: str,
+    ) -> str:
+        text = self._text(number, cells, column) or default
+        if text not in choices:
+            self._problems.add(
+                number, column, "is not one of the allowed words", f"Use {', '.join(choices)}."
+            )
+            return default
+        return intern(text)
+
+    def _weight(self, number: int, cells: Mapping[str, Any]) -> float:
+        text = self._text(number, cells, "sampling_weight") or "1"
+        weight = _float(text)
+        if weight is None or weight <= 0:
+            self._problems.add(
+                number, "sampling_weight", "is not a number above zero",
+                "Give the inverse of the case's sampling probability, or leave it empty.",
+            )  # fmt: skip
+            return 1.0
+        return weight
+
+    def _files(self, number: int, cells: Mapping[str, Any]) -> tuple[str, ...]:
+        raw = cells.get("files")
+        names = [name.strip() for name in str(raw or "").split(";") if name.strip()]
+        for name in names:
+            path = PurePosixPath(name)
+            if path.is_absolute() or ".." in path.parts or "\\" in name:
+                self._problems.add(
+                    number, "files", "names a path outside the upload",
+                    "Use relative paths with forward slashes.",
+                )  # fmt: skip
+        if len(set(names)) < len(names):
+            self._problems.add(number, "files", "names one file twice", "Name each file once.")
+        return tuple(names)
+
+    def _attributes(self, number: int, cells: Mapping[str, Any]) -> dict[str, str]:
+        attributes: dict[str, str] = {}
+        for column in cells:
+            if not column.startswith("attr."):
+                continue
+            name = intern(column.removeprefix("attr."))
+            text = self._text(number, cells, column)
+            if name == AGE and text:
+                text = self._age(number, column, text)
+            levels = "|".join(sorted(p.strip() for p in text.split("|")))
+            attributes[name] = intern(levels)
+        return attributes
+
+    def _age(self, number: int, column: str, text: str) -> str:
+        years = _float(text)
+        if years is None or not 0 <= years < 150:
+            self._problems.add(number, column, "is not an age in years", "Give a number.")
+            return ""
+        return f"{pooled_age(years):.15g}"
+
+    def _inputs(self, number: int, cells: Mapping[str, Any]) -> dict[str, Any]:
+        inputs: dict[str, Any] = {}
+        for column, value in cells.items():
+            if not column.startswith("input."):
+                continue
+            name = intern(column.removeprefix("input."))
+            if isinstance(value, bool | int):
+                inputs[name] = value
+            elif isinstance(value, float):
+                inputs[name] = value if math.isfinite(value) else None
+            else:
+                inputs[name] = self._text(number, cells, column) or None
+            if name == AGE and isinstance(inputs[name], int | float):
+                inputs[name] = pooled_age(inputs[name])
+        return inputs
+
+
+def _default_case(cells: Mapping[str, Any], number: int) -> str:
+    study = cells.get("imaging_study")
+    return f"{cells.get('patient')}/{study or ''}/{number}"
+
+
+def _float(text: str) -> float | None:
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None

@@ -1,0 +1,135 @@
+"""Reads a partner's table of cases, CSV or Parquet, and checks it as a whole."""
+
+import csv
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
+
+from proctor_workers.hidden_data.problems import Problems
+from proctor_workers.hidden_data.rows import PLAIN_COLUMNS, PREFIXES, Row, RowReader
+
+REQUIRED = ("patient", "reference_value")
+BATCH = 4096
+
+
+def read_rows(
+    path: Path, table_format: str, files: Collection[str], problems: Problems
+) -> list[Row]:
+    """Return the table's rows; everything wrong is noted in `problems`."""
+    table = _read_table(path, table_format, problems)
+    if table is None or not _columns_fit(table.column_names, problems):
+        return []
+    reader = RowReader(problems)
+    rows = [reader.read(number, cells) for number, cells in _cells(_typed(table))]
+    if not rows:
+        problems.add(0, "", "The table has no cases", "Add at least one row.")
+    _check_together(rows, files, problems)
+    return rows
+
+
+def _read_table(path: Path, table_format: str, problems: Problems) -> pa.Table | None:
+    try:
+        if table_format == "parquet":
+            return pq.read_table(path)
+        if table_format == "csv":
+            return _read_csv(path)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError):
+        problems.add(0, "", f"The table cannot be read as {table_format}", "Export it again.")
+        return None
+    problems.add(0, "", "The table's format is unknown", "Use csv or parquet.")
+    return None
+
+
+def _read_csv(path: Path) -> pa.Table:
+    """Read every cell as text, so that identifiers keep their zeros; inputs are typed later."""
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as lines:
+        names = next(csv.reader(lines), [])
+    return pa_csv.read_csv(
+        path,
+        convert_options=pa_csv.ConvertOptions(
+            column_types=dict.fromkeys(names, pa.string()),
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=True,
+            null_values=["", "NA", "NaN", "nan"],
+        ),
+    )
+
+
+def _columns_fit(names: list[str], problems: Problems) -> bool:
+    before = problems.count
+    for name, times in Counter(names).items():
+        if times > 1:
+            problems.add(0, name, "The column stands in the table twice", "Remove one.")
+        if name not in PLAIN_COLUMNS and not _is_prefixed(name):
+            problems.add(
+                0, name, "The column is not known",
+                "Write attr.NAME for an attribute, input.NAME for what a model may see.",
+            )  # fmt: skip
+    for name in REQUIRED:
+        if name not in names:
+            problems.add(0, name, "The column is not in the table", "Add it.")
+    return problems.count == before
+
+
+def _is_prefixed(name: str) -> bool:
+    return any(name.startswith(prefix) and len(name) > len(prefix) for prefix in PREFIXES)
+
+
+def _typed(table: pa.Table) -> pa.Table:
+    """Turn a text column of inputs into numbers if every cell in it is one."""
+    for index, name in enumerate(table.column_names):
+        column = table.column(index)
+        if name.startswith("input.") and pa.types.is_string(column.type):
+            try:
+                numbers = pc.cast(column, pa.float64())
+            except pa.ArrowInvalid:
+                continue
+            table = table.set_column(index, name, numbers)
+    return table
+
+
+def _cells(table: pa.Table) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    number = 0
+    for batch in table.to_batches(max_chunksize=BATCH):
+        for cells in batch.to_pylist():
+            number += 1
+            yield number, cells
+
+
+def _check_together(rows: list[Row], files: Collection[str], problems: Problems) -> None:
+    cases: dict[str, int] = {}
+    owners: dict[str, int] = {}
+    for row in rows:
+        if (first := cases.setdefault(row.case, row.number)) != row.number:
+            problems.add(
+                row.number, "case", f"names the same case as row {first}",
+                "Give each case its own name.",
+            )  # fmt: skip
+        for name in row.files:
+            _check_file(row, name, files, owners, problems)
+    if unowned := len(set(files) - owners.keys()):
+        problems.add(
+            0, "files", f"{unowned} uploaded files belong to no case",
+            "Name each in a row's files, or leave it out.",
+        )  # fmt: skip
+
+
+def _check_file(
+    row: Row, name: str, files: Collection[str], owners: dict[str, int], problems: Problems
+) -> None:
+    if name not in files:
+        problems.add(
+            row.number, "files", "names a file that was not uploaded",
+            "Upload it, or correct the path.",
+        )  # fmt: skip
+    if (first := owners.setdefault(name, row.number)) != row.number:
+        problems.add(
+            row.number, "files", f"names a file that belongs to row {first}",
+            "One file belongs to one case.",
+        )  # fmt: skip

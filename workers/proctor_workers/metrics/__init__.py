@@ -1,0 +1,1 @@
+"""Pure metrics of binary classification: values, curves and estimates; no input or output."""

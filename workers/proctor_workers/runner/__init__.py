@@ -1,0 +1,1 @@
+"""Runs foreign containers next to hidden data: lease, fetch, feed, collect, put."""

@@ -1,0 +1,54 @@
+"""What this runner keeps on its host, and the sweeping up after a runner that was killed."""
+
+import contextlib
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+from proctor_sdk.sandbox.cgroup import remove_empty_groups
+from proctor_sdk.sandbox.podman import owner_lives, this_owner
+from proctor_sdk.sandbox.policy import SandboxPolicy
+from proctor_sdk.sandbox.workspace import Workspace, remove_workspace
+from proctor_workers.runner.images import ImageStore
+
+
+class Host:
+    """Folders under a runner's work_dir: images, jobs in memory, spooled answers."""
+
+    def __init__(self, work_dir: Path) -> None:
+        """Make the folders."""
+        root = work_dir.resolve()
+        self.images = ImageStore(root / "engine")
+        self._jobs = root / "jobs"
+        self._spool = root / "spool"
+        self._jobs.mkdir(parents=True, exist_ok=True)
+
+    def sweep(self) -> None:
+        """Remove containers and folders of runners that no longer live; usually there are none."""
+        dead = [
+            note for note in self._jobs.glob("*.owner") if not owner_lives(note.read_text().strip())
+        ]
+        if not dead:
+            return
+        self.images.kill_orphans()
+        for note in dead:
+            remove_workspace(note.with_suffix(""))
+            note.unlink(missing_ok=True)
+        remove_empty_groups()
+
+    @contextlib.contextmanager
+    def workspace(self, policy: SandboxPolicy) -> Iterator[Workspace]:
+        """An own workspace whose owner can be told by others; its name tells nothing."""
+        path = self._jobs / secrets.token_hex(8)
+        note = path.with_suffix(".owner")
+        note.write_text(this_owner())
+        workspace = Workspace(path, policy)
+        try:
+            yield workspace
+        finally:
+            workspace.close()
+            note.unlink(missing_ok=True)
+
+    def spool_path(self, evaluation: str, attempt: str, shard: str) -> Path:
+        """Where a shard's answers are kept until the record has them."""
+        return self._spool / evaluation / attempt / f"{shard}.jsonl"

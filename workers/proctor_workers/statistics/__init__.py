@@ -1,0 +1,1 @@
+"""Pure statistics: estimators, intervals, resampling and tests; no input or output."""

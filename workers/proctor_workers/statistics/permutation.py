@@ -1,0 +1,172 @@
+"""Permutation of group membership between patients of like composition: a test for small levels."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from proctor_workers.statistics.arrays import Bools, Floats, Ints, Words, compiled
+from proctor_workers.statistics.draws import Stream, below, stratum_layout
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """Which rows belong to which level, with rows ordered by (patient, status).
+
+    `first_row` and `rows` are per patient; `kind` groups patients that may exchange membership.
+    """
+
+    level: Bools  # (rows, levels)
+    patient: Ints
+    first_row: Ints
+    kind: Ints
+    constant: bool
+
+
+def membership(level: Bools, patient: Ints, positive: Bools) -> Membership:
+    """Describe who may change places with whom under the hypothesis of no difference.
+
+    Patients exchange membership only with patients of the same reference status. Where the level
+    varies within a patient (a scanner), only patients with equally many rows of each status do.
+    Rows must come ordered by patient, negatives before positives.
+    """
+    patients = int(patient.max()) + 1 if len(patient) else 0
+    rows = np.bincount(patient, minlength=patients)
+    first_row = np.concatenate(([0], np.cumsum(rows)[:-1])).astype(np.int64)
+    constant = bool(np.all(level == level[first_row[patient]]))
+    positives = np.bincount(patient, weights=positive, minlength=patients).astype(np.int64)
+    negatives = rows - positives
+    kind = np.column_stack([positives, negatives])
+    if constant:
+        kind = (kind > 0).astype(np.int64)
+    _, code = np.unique(kind, axis=0, return_inverse=True)
+    return Membership(level, patient, first_row, code.ravel().astype(np.int64), constant)
+
+
+def permutation_p(
+    member: Membership,
+    score: Floats,
+    positive: Bools,
+    *,
+    kind: str,
+    scale: Floats,
+    draws: int,
+    stream: Stream,
+) -> float:
+    """Monte-Carlo p value (1 + count) / (1 + draws) of the spread of a quantity over levels.
+
+    `kind` is "mean" (of `score` over the rows) or "auc"; the statistic is the sum over levels of
+    (value - pooled)^2 / scale, with `scale` fixed beforehand from the levels' sizes.
+    """
+    by_score = np.argsort(score, kind="stable").astype(np.int64)
+    order, bounds = stratum_layout(member.kind)
+    row_in_patient = np.arange(len(score)) - member.first_row[member.patient]
+    offset = np.zeros_like(row_in_patient) if member.constant else row_in_patient
+    fixed = (score, positive, by_score, member.level, scale, kind == "auc")
+    identity = np.arange(len(member.first_row), dtype=np.int64)
+    observed = _spread(*fixed, member.first_row[identity[member.patient]] + offset)
+    extreme = 0
+    for _, words in stream.batches(draws, len(order)):
+        extreme += _count_extreme(
+            *fixed, member.patient, member.first_row, offset, order, bounds, words, observed
+        )
+    return (1 + extreme) / (1 + draws)
+
+
+@compiled
+def _count_extreme(  # noqa: PLR0913, PLR0917 - compiled loops take positions
+    score: Floats,
+    positive: Bools,
+    by_score: Ints,
+    level: Bools,
+    scale: Floats,
+    is_auc: bool,  # noqa: FBT001 - compiled loops take positions
+    patient: Ints,
+    first_row: Ints,
+    offset: Ints,
+    order: Ints,
+    bounds: Ints,
+    words: Words,
+    observed: float,
+) -> int:
+    extreme = 0
+    donor = np.empty(len(order), dtype=np.int64)
+    source = np.empty(len(score), dtype=np.int64)
+    for repeat in range(words.shape[0]):
+        shuffled = order.copy()
+        for part in range(len(bounds) - 1):
+            start, stop = bounds[part], bounds[part + 1]
+            for position in range(stop - 1, start, -1):
+                other = start + below(words[repeat], position, position - start + 1)
+                shuffled[position], shuffled[other] = shuffled[other], shuffled[position]
+        for position in range(len(order)):
+            donor[order[position]] = shuffled[position]
+        for row in range(len(score)):
+            source[row] = first_row[donor[patient[row]]] + offset[row]
+        value = _spread(score, positive, by_score, level, scale, is_auc, source)
+        if value >= observed * (1 - 1e-12):
+            extreme += 1
+    return extreme
+
+
+@compiled
+def _spread(
+    score: Floats,
+    positive: Bools,
+    by_score: Ints,
+    level: Bools,
+    scale: Floats,
+    is_auc: bool,  # noqa: FBT001 - compiled loops take positions
+    source: Ints,
+) -> float:
+    levels = level.shape[1]
+    values = np.empty(levels)
+    for group in range(levels):
+        if is_auc:
+            values[group] = _level_auc(score, positive, by_score, level, group, source)
+        else:
+            values[group] = _level_mean(score, level, group, source)
+    weight = 0.0
+    pooled = 0.0
+    for group in range(levels):
+        if np.isfinite(values[group]):
+            weight += 1 / scale[group]
+            pooled += values[group] / scale[group]
+    spread = 0.0
+    for group in range(levels):
+        if np.isfinite(values[group]):
+            spread += (values[group] - pooled / weight) ** 2 / scale[group]
+    return spread
+
+
+@compiled
+def _level_mean(score: Floats, level: Bools, group: int, source: Ints) -> float:
+    total, rows = 0.0, 0
+    for row in range(len(score)):
+        if level[source[row], group]:
+            total += score[row]
+            rows += 1
+    return total / rows if rows else np.nan
+
+
+@compiled
+def _level_auc(
+    score: Floats, positive: Bools, by_score: Ints, level: Bools, group: int, source: Ints
+) -> float:
+    below_it, tied, wins, positives = 0.0, 0.0, 0.0, 0.0
+    waiting = 0.0
+    previous = np.nan
+    for row in by_score:
+        if score[row] != previous:
+            wins += waiting * (below_it + tied / 2)
+            below_it += tied
+            tied, waiting = 0.0, 0.0
+            previous = score[row]
+        if level[source[row], group]:
+            if positive[row]:
+                waiting += 1
+                positives += 1
+            else:
+                tied += 1
+    wins += waiting * (below_it + tied / 2)
+    negatives = below_it + tied
+    return wins / (positives * negatives) if positives and negatives else np.nan

@@ -1,0 +1,1 @@
+"""Pure comparison of groups of patients: levels, tests, contrasts, conclusions."""

@@ -1,0 +1,151 @@
+"""Whether a quantity is equal over levels: joint Wald, or permutation where a level is small."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy import special
+
+from proctor_workers.metrics.binary import METRICS, hits
+from proctor_workers.metrics.estimate import Plan, influence, point, share, share_columns
+from proctor_workers.metrics.sample import Sample
+from proctor_workers.statistics.arrays import Bools, Floats, group_sums
+from proctor_workers.statistics.draws import Stream
+from proctor_workers.statistics.hypotheses import joint_wald
+from proctor_workers.statistics.permutation import membership, permutation_p
+
+SMALL_LEVEL = 20  # patients in a level's denominator below which permutation replaces Wald
+SMALLEST_TESTED = 5  # below it a level is shown and not tested
+PERMUTATIONS = 4999
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EqualityTest:
+    """A test's outcome; without a p value, `reason` says why none was made."""
+
+    method: str
+    p_value: float | None = None
+    statistic: float | None = None
+    df: float | None = None
+    reason: str | None = None
+    levels: tuple[str, ...] = ()
+
+
+def denominator_patients(name: str, sample: Sample) -> int:
+    """Return how many patients stand in the quantity's denominator: the smaller class for AUC."""
+    metric = METRICS[name]
+    if metric.family == "proportion":
+        return len(np.unique(sample.patient[hits(name, sample).inside]))
+    classes = (sample.positive, ~sample.positive)
+    return min(len(np.unique(sample.patient[rows])) for rows in classes)
+
+
+def equality_test(
+    name: str, sample: Sample, levels: list[tuple[str, Bools]], plan: Plan
+) -> EqualityTest:
+    """Test that a quantity is the same in every level that is large enough.
+
+    `levels` are row masks of the sample; a row may stand in several.
+    """
+    sizes = {level: denominator_patients(name, sample.take(rows)) for level, rows in levels}
+    tested = [(level, rows) for level, rows in levels if sizes[level] >= SMALLEST_TESTED]
+    names = tuple(level for level, _ in tested)
+    if len(tested) < 2:
+        return EqualityTest(method="none", reason="not tested: fewer than two levels large enough")
+    metric = METRICS[name]
+    exact = metric.family in {"proportion", "auroc"} and not sample.weighted
+    wald = _wald(name, sample, [rows for _, rows in tested], plan)
+    if exact and (wald is None or min(sizes[level] for level in names) < SMALL_LEVEL):
+        p_value = _permuted(name, sample, [rows for _, rows in tested], plan)
+        return EqualityTest(
+            method=f"permutation by patient, {PERMUTATIONS} draws", p_value=p_value, levels=names
+        )
+    if wald is None:
+        return EqualityTest(method="none", reason="not tested: a level shows no variation")
+    return replace(wald, levels=names)
+
+
+def _wald(name: str, sample: Sample, levels: list[Bools], plan: Plan) -> EqualityTest | None:
+    """Joint Wald test on patient influences; None where a level has no usable variance."""
+    metric = METRICS[name]
+    _, code = np.unique(sample.patient, return_inverse=True)
+    patients = int(code.max()) + 1
+    prevalence = plan.design.standardised_to if metric.prevalence_bound else None
+    if metric.family == "proportion" and prevalence is None:
+        values, spread = _shares(name, sample, levels, code, patients)
+    else:
+        values, spread = np.empty(len(levels)), np.zeros((patients, len(levels)))
+        for column, rows in enumerate(levels):
+            part = sample.take(rows)
+            value, each = _transformed(name, part, prevalence)
+            values[column] = value
+            spread[np.unique(code[rows]), column] = each
+        if not np.all(np.isfinite(values)) or not np.all(np.any(spread != 0, axis=0)):
+            return None
+    outcome = joint_wald(values, spread, int(np.count_nonzero(np.any(spread != 0, axis=1))))
+    return EqualityTest(
+        method="joint Wald, patient-clustered, F reference",
+        p_value=outcome.p_value,
+        statistic=outcome.statistic,
+        df=outcome.df,
+    )
+
+
+def _shares(
+    name: str, sample: Sample, levels: list[Bools], code: np.ndarray, patients: int
+) -> tuple[Floats, Floats]:
+    """Return proportions and influences centred at the pooled value, as under the hypothesis."""
+    columns = share_columns(name, sample)
+    anywhere = np.any(np.column_stack(levels), axis=1)
+    pooled = float(share(columns[anywhere].sum(axis=0)))
+    values, spread = np.empty(len(levels)), np.empty((patients, len(levels)))
+    for column, rows in enumerate(levels):
+        part = columns * rows[:, None]
+        total = part.sum(axis=0)
+        values[column] = share(total)
+        residual = (part[:, 0] - pooled * part[:, 1]) / total[1]
+        spread[:, column] = group_sums(residual, code, patients)[:, 0]
+    return values, spread
+
+
+def _transformed(name: str, part: Sample, prevalence: float | None) -> tuple[float, Floats]:
+    """Return value and influences; an AUC on the logit, where its distribution is nearer normal."""
+    metric = METRICS[name]
+    value = point(metric, part, prevalence)
+    each = influence(metric, part, prevalence)
+    if metric.family != "auroc":
+        return value, each
+    if not 0 < value < 1:
+        return np.nan, each
+    return float(special.logit(value)), each / (value * (1 - value))
+
+
+def _permuted(name: str, sample: Sample, levels: list[Bools], plan: Plan) -> float:
+    auc = METRICS[name].family == "auroc"
+    member = np.column_stack(levels)
+    inside = np.any(member, axis=1)
+    score = sample.score
+    if not auc:
+        counted = hits(name, sample)
+        inside = inside & counted.inside
+        score = counted.hit.astype(np.float64)
+    order = np.flatnonzero(inside)
+    # A proportion's rows exchange freely; an AUC's only within the reference status.
+    status = sample.positive if auc else np.zeros(len(sample), dtype=np.bool_)
+    order = order[np.lexsort((status[order], sample.patient[order]))]
+    _, code = np.unique(sample.patient[order], return_inverse=True)
+    positive, member = status[order], member[order]
+    if auc:
+        ones = member[positive].sum(axis=0)
+        zeros = member[~positive].sum(axis=0)
+        scale = 1 / ones + 1 / zeros
+    else:
+        scale = 1 / member.sum(axis=0)
+    return permutation_p(
+        membership(member, code.astype(np.int64), positive),
+        np.ascontiguousarray(score[order]),
+        np.ascontiguousarray(positive),
+        kind="auc" if auc else "mean",
+        scale=scale.astype(np.float64),
+        draws=PERMUTATIONS,
+        stream=Stream(plan.seed, f"permutation/{plan.stream}"),
+    )
