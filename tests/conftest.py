@@ -42,9 +42,19 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
 @pytest.fixture(scope="session")
 def unruly_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The image of a model that does as its cases say."""
-    archive = tmp_path_factory.mktemp("images") / "unruly.tar"
+    return _built("unruly", tmp_path_factory.mktemp("images"))
+
+
+@pytest.fixture(scope="session")
+def answers_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The image of a model of any kind of task, which answers what its cases' inputs say."""
+    return _built("answers", tmp_path_factory.mktemp("images"))
+
+
+def _built(name: str, folder: Path) -> Path:
+    archive = folder / f"{name}.tar"
     command = [sys.executable, str(ROOT / "infra/images/build.py")]
-    context = ["--context", str(ROOT / "tests/containers/unruly"), "--out", str(archive)]
+    context = ["--context", str(ROOT / "tests/containers" / name), "--out", str(archive)]
     done = subprocess.run([*command, *context], check=True, capture_output=True, text=True)
     assert json.loads(done.stdout)["config_digest"]
     return archive

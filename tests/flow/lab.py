@@ -18,6 +18,7 @@ from ruamel.yaml import YAML
 
 from proctor_backend.local import LocalStack
 from proctor_backend.services.people import first_admin
+from proctor_sdk.outputs import TASKS
 
 ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "a long enough passphrase 42"
@@ -168,7 +169,13 @@ class Lab:
         return self.people[role]
 
     def cohort(
-        self, cases: Sequence[Mapping[str, Any]], *, public: bool = False, timeout_s: float = 60
+        self,
+        cases: Sequence[Mapping[str, Any]],
+        *,
+        public: bool = False,
+        files: Path | None = None,
+        description: Mapping[str, Any] | None = None,
+        timeout_s: float = 60,
     ) -> str:
         """Add a cohort with the CLI and wait until it is ingested."""
         table = self.folder / f"table-{time.time_ns()}.csv"
@@ -184,14 +191,19 @@ class Lab:
             "--name",
             table.stem,
             *(["--public"] if public else []),
+            *(["--files", str(files)] if files else []),
         ]
+        if description:
+            described = table.with_suffix(".yaml")
+            described.write_text(json.dumps(description))  # JSON is YAML
+            words += ["--description", str(described)]
         cohort = partner.cli(*words).stdout.split()[-1]
         ended = {"READY", "REJECTED"}
         view = wait(lambda: partner.get(f"/cohorts/{cohort}"), ended, timeout_s=timeout_s)
         assert view["state"] == "READY", view
         if not public:
             terms = {
-                "allowed_tasks": ["binary_classification"],
+                "allowed_tasks": list(TASKS),
                 "max_evaluations": 100,
                 "expires_at": "2099-01-01",
                 "agreement": "For this laboratory.",
@@ -201,10 +213,16 @@ class Lab:
         return cohort
 
     def study(
-        self, cohort: str, public: str, *, plugin: bytes | None = None, **changes: Any
+        self,
+        cohort: str,
+        public: str,
+        *,
+        plugin: bytes | None = None,
+        protocol: Mapping[str, Any] | None = None,
+        **changes: Any,
     ) -> str:
         """Draft a study and have it locked by its three signatures."""
-        text = protocol_text(**changes)
+        text = protocol_text(**changes) if protocol is None else json.dumps(protocol)
         drafted = {"protocol": text, "cohort": cohort, "conformance_cohort": public}
         study = self["statistician"].post("/studies", drafted)["id"]
         self.office.do("PUT", f"/studies/{study}/vendor", {"vendor_org": self.orgs["vendor"]})
@@ -217,24 +235,32 @@ class Lab:
         assert view["state"] == "LOCKED", view
         return study
 
-    def submit(self, study: str, archive: Path, misdeed: str = "", **resources: Any) -> str:
+    def submit(
+        self,
+        study: str,
+        archive: Path,
+        misdeed: str = "",
+        *,
+        manifest: str = MANIFEST,
+        **values: Any,
+    ) -> str:
         """Enter the image as the vendor does; return the entry.
 
         `misdeed` is what the unruly model does at cases that ask: `once-crash`, `each-hang`.
         """
-        manifest = self.folder / f"proctor-{time.time_ns()}.toml"
+        path = self.folder / f"proctor-{time.time_ns()}.toml"
         if not (self.folder / archive.name).exists():
             shutil.copy(archive, self.folder)
-        values = {
+        filled = {
             "memory_mb": 96,
             "seconds_per_case": 2,
             "seconds_total": 120,
             "start_seconds": 5,
             "version": str(time.time_ns()),
             "misdeed": MISDEED.format(misdeed) if misdeed else "",
-        } | resources
-        manifest.write_text(MANIFEST.format(archive=archive.name, **values))
-        done = self["vendor_developer"].cli("submit", "--manifest", str(manifest), "--study", study)
+        } | values
+        path.write_text(manifest.format(archive=archive.name, **filled))
+        done = self["vendor_developer"].cli("submit", "--manifest", str(path), "--study", study)
         return done.stdout.split()[-1]
 
     def entry(self, entry: str) -> dict[str, Any]:

@@ -1,11 +1,12 @@
-"""Who was enrolled, excluded, run and analysed, what they were like, and which cases were wrong."""
+"""Who was enrolled, excluded, run and analysed, and what they were like."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from proctor_workers.analysis_set import FAILED, INDETERMINATE, OK, AnalysisSet, Texts
+from proctor_workers.analysis_set import AnalysisSet
+from proctor_workers.answers import FAILED, INDETERMINATE, OK, Texts
 from proctor_workers.endpoints import Study
 from proctor_workers.missing_outputs import apply_rule
 from proctor_workers.statistics.arrays import Bools
@@ -26,24 +27,23 @@ def accountability(study: Study, analysis: AnalysisSet) -> dict[str, Any]:
     flow["analysed"] = {
         endpoint.result_id: _counts(
             analysis,
-            apply_rule(
-                analysis,
-                metric=endpoint.metric,
-                operating_point=endpoint.operating_point,
-                rule=endpoint.rule,
-            ).kept,
+            apply_rule(study, analysis, endpoint, endpoint.rule).kept,
         )
         for endpoint in study.endpoints
     }
     return flow
 
 
-def _counts(analysis: AnalysisSet, rows: Bools) -> dict[str, int]:
+def _counts(analysis: AnalysisSet, rows: Bools) -> dict[str, int | None]:
     return {
         "cases": int(rows.sum()),
         "patients": len(np.unique(analysis.patient[rows])),
-        "positive": int(analysis.positive[rows].sum()),
+        "positive": _positive(analysis, rows),
     }
+
+
+def _positive(analysis: AnalysisSet, rows: Bools) -> int | None:
+    return None if analysis.positive is None else int(analysis.positive[rows].sum())
 
 
 def baseline(analysis: AnalysisSet, factors: Sequence[Factor]) -> list[dict[str, Any]]:
@@ -90,7 +90,7 @@ def _levels(analysis: AnalysisSet, factor: Factor) -> list[dict[str, Any]]:
         groups.append(("unknown", factor.unknown))
     found = []
     for name, rows in groups:
-        n, positive = int(rows.sum()), int(analysis.positive[rows].sum())
+        n, positive = int(rows.sum()), _positive(analysis, rows)
         found.append(
             {
                 "attribute": factor.name,
@@ -100,33 +100,7 @@ def _levels(analysis: AnalysisSet, factor: Factor) -> list[dict[str, Any]]:
                 "patients": len(np.unique(analysis.patient[rows])),
                 "share": n / len(analysis),
                 "positive": positive,
-                "prevalence": positive / n if n else None,
-            }
-        )
-    return found
-
-
-def error_cases(study: Study, analysis: AnalysisSet) -> list[dict[str, Any]]:
-    """List the false positives and negatives at the study's first operating point."""
-    point = next(
-        (one.operating_point for one in study.endpoints if one.operating_point is not None), None
-    )
-    if point is None:
-        return []
-    calls = analysis.call[point]
-    found = []
-    for row in range(len(analysis)):
-        positive, call = bool(analysis.positive[row]), int(calls[row])
-        if analysis.status[row] != OK or call < 0 or bool(call) == positive:
-            continue
-        score = float(analysis.score[row])
-        found.append(
-            {
-                "case": analysis.case[row],
-                "outcome": "false_positive" if call else "false_negative",
-                "score": None if np.isnan(score) else score,
-                "reference": "positive" if positive else "negative",
-                "operating_point": point,
+                "prevalence": positive / n if n and positive is not None else None,
             }
         )
     return found
@@ -139,8 +113,9 @@ def rate_groups(
     groups: dict[str, tuple[Mapping[str, str] | None, Bools]] = {
         "": (None, np.ones(len(analysis), dtype=np.bool_)),
     }
-    for name, rows in (("positive", analysis.positive), ("negative", ~analysis.positive)):
-        groups[f".reference.{name}"] = ({"factor": "reference", "level": name}, rows)
+    if (positive := analysis.positive) is not None:
+        for name, rows in (("positive", positive), ("negative", ~positive)):
+            groups[f".reference.{name}"] = ({"factor": "reference", "level": name}, rows)
     for factor in factors:
         for level in factor.levels:
             group = {"factor": factor.name, "level": level.name}

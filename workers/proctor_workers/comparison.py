@@ -10,9 +10,10 @@ from proctor_backend.domain.errors import InvalidInputError
 from proctor_backend.domain.result import Conclusion, Interval, Result, Role
 from proctor_workers.analysis_set import AnalysisSet
 from proctor_workers.endpoints import Endpoint, Study, as_result
-from proctor_workers.metrics.estimate import Estimate, estimate
+from proctor_workers.metrics.metric import Estimate
 from proctor_workers.metrics.sample import Sample
 from proctor_workers.missing_outputs import Ruled, apply_rule
+from proctor_workers.statistics.arrays import Bools
 from proctor_workers.statistics.draws import Stream
 from proctor_workers.statistics.multiplicity import holm
 from proctor_workers.subgroups.contrast import Contrast, conclude, contrast
@@ -91,12 +92,7 @@ def subgroup_results(
 
 
 def _compare(study: Study, analysis: AnalysisSet, factor: Factor, endpoint: Endpoint) -> _Compared:
-    ruled = apply_rule(
-        analysis,
-        metric=endpoint.metric,
-        operating_point=endpoint.operating_point,
-        rule=endpoint.rule,
-    )
+    ruled = apply_rule(study, analysis, endpoint, endpoint.rule)
     levels = [Level(level.name, level.rows[ruled.kept]) for level in factor.levels]
     opponents = _opponents(levels)
     own = {level.name: _estimate(study, ruled, factor, endpoint, level) for level in levels}
@@ -135,7 +131,7 @@ def _estimate(
     study: Study, ruled: Ruled, factor: Factor, endpoint: Endpoint, level: Level
 ) -> Estimate:
     plan = study.plan(endpoint, group=f"/{factor.name}/{level.name}")
-    return estimate(endpoint.metric, ruled.sample.take(level.rows), plan)
+    return endpoint.quantity.estimate(ruled.sample.take(level.rows), plan)
 
 
 def _shown(
@@ -169,7 +165,7 @@ def _test(
 ) -> EqualityTest:
     plan = replace(study.plan(endpoint, group=f"/{factor.name}"), seed=study.permutation_seed)
     pairs = [(level.name, level.rows) for level in levels]
-    return equality_test(endpoint.metric, ruled.sample, pairs, plan)
+    return equality_test(endpoint.quantity, ruled.sample, pairs, plan)
 
 
 def _pairs(
@@ -193,7 +189,7 @@ def _pairs(
                 level=level.name,
                 other=other.name,
                 found=contrast(
-                    endpoint.metric,
+                    endpoint.quantity,
                     ruled.sample,
                     level.rows,
                     other.rows,
@@ -201,7 +197,7 @@ def _pairs(
                     plan=plan,
                 ),
                 test=equality_test(
-                    endpoint.metric,
+                    endpoint.quantity,
                     ruled.sample,
                     [(level.name, level.rows), (other.name, other.rows)],
                     replace(plan, seed=study.permutation_seed),
@@ -234,7 +230,7 @@ def _heterogeneity(one: _Compared, p_adjusted: float | None) -> Result:
         group={"factor": one.factor.name, "level": "all"},
         n=len(one.sample),
         patients=one.sample.patients,
-        n_positive=int(one.sample.positive.sum()),
+        n_positive=one.sample.n_positive,
         method=one.test.method,
         definition=f"Test that {one.endpoint.metric} is equal over the levels of "
         f"{one.factor.name}.",
@@ -247,7 +243,8 @@ def _heterogeneity(one: _Compared, p_adjusted: float | None) -> Result:
             "levels_tested": list(one.test.levels),
             "family": one.factor.family,
             "margin": one.factor.margin,
-        },
+        }
+        | one.endpoint.said,
     )
 
 
@@ -298,7 +295,8 @@ def _contrast_result(
         p_adjusted=p_adjusted,
         conclusion=conclusion,
         flags=tuple(flags),
-        extra={"margin": margin, "test": pair.test.method, "family": one.factor.family},
+        extra={"margin": margin, "test": pair.test.method, "family": one.factor.family}
+        | one.endpoint.said,
     )
 
 
@@ -307,23 +305,21 @@ def fairness_results(
 ) -> list[Result]:
     """Put fairlearn's measures into the appendix: points beside their expectation, no more."""
     results = []
-    for point in study.operating_points:
-        ruled = apply_rule(
-            analysis, metric="accuracy", operating_point=point, rule=study.endpoints[0].rule
-        )
+    for point, sample, kept in study.kind.decisions(study, analysis):
         for factor in factors:
-            results += _fairness(study, ruled, point, factor)
+            results += _fairness(study, sample, kept, point, factor)
     return list({result.id: result for result in results}.values())
 
 
-def _fairness(study: Study, ruled: Ruled, point: str, factor: Factor) -> list[Result]:
+def _fairness(
+    study: Study, sample: Sample, kept: Bools, point: str, factor: Factor
+) -> list[Result]:
     if not factor.levels:
         return []
-    sample = ruled.sample
-    level = np.column_stack([level.rows[ruled.kept] for level in factor.levels])
+    level = np.column_stack([level.rows[kept] for level in factor.levels])
     measures = fairness_measures(
         sample.positive,
-        sample.calls(),
+        sample.call,
         level,
         sample.patient,
         names=[level.name for level in factor.levels],
@@ -339,7 +335,7 @@ def _fairness(study: Study, ruled: Ruled, point: str, factor: Factor) -> list[Re
             estimate=measure.value,
             n=len(sample),
             patients=sample.patients,
-            n_positive=int(sample.positive.sum()),
+            n_positive=sample.n_positive,
             method="fairlearn MetricFrame, point estimate",
             definition=f"{measure.name.replace('_', ' ').capitalize()} over the levels of "
             f"{factor.name}." + (depends if measure.name.startswith("selection") else ""),

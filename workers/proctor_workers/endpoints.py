@@ -1,31 +1,41 @@
 """The protocol's endpoints as the measurement reads them, and how an estimate becomes a result."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from proctor_backend.domain.errors import InvalidInputError
+from proctor_backend.domain.quantities import QUANTITIES
 from proctor_backend.domain.result import Conclusion, Interval, Result, Role
 from proctor_workers.analysis_set import AnalysisSet, has_weights
-from proctor_workers.metrics.binary import METRICS
-from proctor_workers.metrics.estimate import Estimate, Plan
+from proctor_workers.kinds.base import Described, Kind, Setting, View
+from proctor_workers.metrics.metric import Estimate, Metric, Plan
 from proctor_workers.metrics.sample import Design
-from proctor_workers.missing_outputs import RULES
 
 _FEWEST = 30  # reliability rule: below this effective n a result is flagged
 _WIDEST = 0.30  # and above this width of its interval
-_SHOWN_PER_POINT = ("sensitivity", "specificity", "ppv", "npv", "lr_positive", "lr_negative")
+RULES = {
+    "exclude": "missing and indeterminate outputs are left out",
+    "as_positive": "missing and indeterminate outputs count as positive",
+    "as_negative": "missing and indeterminate outputs count as negative",
+    "worst_case": "missing and indeterminate outputs count as errors",
+    "failed_as_error": "failed outputs count as errors; indeterminate ones are left out, "
+    "their rate is reported",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """One quantity to measure: what, at which operating point, by which rule and interval."""
+    """One quantity to measure: what, of which target, where, by which rule and interval."""
 
     id: str
     metric: str
+    quantity: Metric
     role: Role
     definition: str
     operating_point: str | None
+    target: str | None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
     rule: str
     level: float
     method: str
@@ -38,19 +48,36 @@ class Endpoint:
             return self.id
         return f"{self.id}.{self.operating_point}"
 
+    @property
+    def said(self) -> dict[str, Any]:
+        """What of it stands beside each of its results."""
+        named = {"target": self.target, "operating_point": self.operating_point}
+        found: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
+        return found | ({"parameters": dict(self.parameters)} if self.parameters else {})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Study:
     """What the protocol and manifest say about measuring."""
 
+    kind: Kind
+    setting: Setting
     endpoints: tuple[Endpoint, ...]
     design: Design
-    operating_points: tuple[str, ...]
     alpha: float
     resamples: int
     bootstrap_seed: int
     permutation_seed: int
     planned_auc: float | None
+
+    @property
+    def operating_points(self) -> tuple[str, ...]:
+        """The ids of the manifest's decision rules."""
+        return self.setting.operating_points
+
+    def view(self, analysis: AnalysisSet, endpoint: Endpoint) -> View:
+        """Return what an endpoint's quantity is made from."""
+        return self.kind.view(self.setting, analysis, endpoint)
 
     def plan(self, endpoint: Endpoint, *, group: str = "") -> Plan:
         """Return how an endpoint is estimated in a group."""
@@ -64,17 +91,20 @@ class Study:
             planned_auc=self.planned_auc if endpoint.criterion else None,
         )
 
+    def endpoint(self, described: Described, *, rule: str | None = None) -> Endpoint:
+        """Return a descriptive endpoint, by the study's first rule and level."""
+        first = self.endpoints[0]
+        return _described(self.kind, described, rule or first.rule, first.level)
 
-def read_study(
-    protocol: Mapping[str, Any], manifest: Mapping[str, Any], analysis: AnalysisSet
-) -> Study:
+
+def read_study(kind: Kind, setting: Setting, analysis: AnalysisSet) -> Study:
     """Read endpoints, design and seeds; add the descriptive quantities every report shows.
 
     Raises:
         InvalidInputError: an endpoint cannot be read.
     """
-    points = tuple(point["id"] for point in manifest.get("operating_points") or ())
-    declared = [_endpoint(one, points) for one in protocol["endpoints"]]
+    protocol = setting.protocol
+    declared = [_endpoint(kind, setting, one) for one in protocol["endpoints"]]
     seeds = protocol.get("seeds") or {}
     population = protocol.get("target_population") or {}
     planned = (protocol.get("sample_size") or {}).get("planned_auroc")
@@ -84,7 +114,9 @@ def read_study(
         if one.metric == "auroc" and one.criterion and one.criterion["bound"] == "lower"
     ]
     return Study(
-        endpoints=(*declared, *_descriptive(declared, points)),
+        kind=kind,
+        setting=setting,
+        endpoints=(*declared, *_descriptive(kind, setting, declared)),
         design=Design(
             kind=protocol["sampling_design"]["kind"],
             weighted=has_weights(protocol, analysis.weight),
@@ -92,7 +124,6 @@ def read_study(
             prevalence_low=population.get("prevalence_low"),
             prevalence_high=population.get("prevalence_high"),
         ),
-        operating_points=points,
         alpha=float(protocol.get("alpha", 0.05)),
         resamples=int(protocol.get("resamples", 2000)),
         bootstrap_seed=int(seeds.get("bootstrap", 0)),
@@ -102,15 +133,19 @@ def read_study(
     )
 
 
-def _endpoint(document: Mapping[str, Any], points: tuple[str, ...]) -> Endpoint:
+def _endpoint(kind: Kind, setting: Setting, document: Mapping[str, Any]) -> Endpoint:
     metric, rule = document["metric"], document.get("itd_rule")
-    if metric not in METRICS or rule not in RULES:
+    if rule not in RULES:
         raise InvalidInputError(
-            f"Endpoint '{document['id']}' names an unknown metric or rule for missing outputs.",
-            cure="Use a metric and an itd_rule of the protocol's schema.",
+            f"Endpoint '{document['id']}' names an unknown rule for missing outputs.",
+            cure="Use an itd_rule of the protocol's schema.",
         )
-    point = document.get("operating_point")
-    if METRICS[metric].needs == "call" and point is None:
+    if metric not in QUANTITIES:
+        raise InvalidInputError(f"Endpoint '{document['id']}' names an unknown quantity.")
+    parameters = QUANTITIES[metric].with_defaults(document.get("parameters") or {})
+    quantity = kind.metric(metric, parameters)
+    point, points = document.get("operating_point"), setting.operating_points
+    if QUANTITIES[metric].at_operating_point and point is None:
         if len(points) != 1:
             raise InvalidInputError(
                 f"Endpoint '{document['id']}' needs an operating point.",
@@ -121,9 +156,12 @@ def _endpoint(document: Mapping[str, Any], points: tuple[str, ...]) -> Endpoint:
     return Endpoint(
         id=document["id"],
         metric=metric,
+        quantity=quantity,
         role=Role(document["role"]),
-        definition=document.get("definition") or METRICS[metric].definition,
-        operating_point=point if METRICS[metric].needs == "call" else None,
+        definition=document.get("definition") or QUANTITIES[metric].definition,
+        operating_point=point if QUANTITIES[metric].at_operating_point else None,
+        target=document.get("target"),
+        parameters=parameters,
         rule=rule,
         level=float(interval.get("level", 0.95)),
         method=interval.get("method", "auto"),
@@ -131,29 +169,36 @@ def _endpoint(document: Mapping[str, Any], points: tuple[str, ...]) -> Endpoint:
     )
 
 
-def _descriptive(declared: list[Endpoint], points: tuple[str, ...]) -> list[Endpoint]:
+def _descriptive(kind: Kind, setting: Setting, declared: list[Endpoint]) -> list[Endpoint]:
     """Return what every report shows and the protocol does not name, by its first rule."""
-    present = {(one.metric, one.operating_point) for one in declared}
+    present = {(one.metric, one.operating_point, one.target) for one in declared}
     taken = {one.result_id for one in declared}
-    wanted: list[tuple[str, str | None]] = [
-        (metric, point) for point in points for metric in _SHOWN_PER_POINT
-    ]
     added = []
-    for metric, point in [*wanted, ("prevalence", None)]:
-        endpoint = Endpoint(
-            id=metric,
-            metric=metric,
-            role=Role.DESCRIPTIVE,
-            definition=METRICS[metric].definition,
-            operating_point=point,
-            rule=declared[0].rule,
-            level=declared[0].level,
-            method="auto",
-            criterion=None,
-        )
-        if (metric, point) not in present and endpoint.result_id not in taken:
+    for one in kind.described(setting):
+        endpoint = _described(kind, one, declared[0].rule, declared[0].level)
+        if (one.metric, one.operating_point, one.target) not in present and (
+            endpoint.result_id not in taken
+        ):
             added.append(endpoint)
     return added
+
+
+def _described(kind: Kind, one: Described, rule: str, level: float) -> Endpoint:
+    parameters = QUANTITIES[one.metric].with_defaults(one.parameters)
+    return Endpoint(
+        id=one.metric if one.target is None else f"{one.metric}.{one.target}",
+        metric=one.metric,
+        quantity=kind.metric(one.metric, parameters),
+        role=Role.DESCRIPTIVE,
+        definition=QUANTITIES[one.metric].definition,
+        operating_point=one.operating_point,
+        target=one.target,
+        parameters=parameters,
+        rule=rule,
+        level=level,
+        method="auto",
+        criterion=None,
+    )
 
 
 def as_result(
@@ -186,10 +231,10 @@ def as_result(
         denominator=found.denominator,
         method=found.method,
         definition=f"{endpoint.definition} Missing outputs: {rule}.",
-        reference_test=METRICS[endpoint.metric].reference_test,
+        reference_test=endpoint.quantity.reference_test,
         scenario=scenario,
         flags=tuple(_flags(endpoint, found)),
-        extra=dict(found.extra) | _effective(found),
+        extra=dict(found.extra) | _effective(found) | endpoint.said,
     )
 
 
@@ -212,7 +257,7 @@ def _flags(endpoint: Endpoint, found: Estimate) -> list[str]:
     if found.effective_n is not None and found.effective_n < _FEWEST:
         flags.append(f"unreliable: effective n below {_FEWEST}")
     if (
-        METRICS[endpoint.metric].unit_scale
+        endpoint.quantity.unit_scale
         and found.lower is not None
         and found.upper is not None
         and found.upper - found.lower > _WIDEST

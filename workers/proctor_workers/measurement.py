@@ -12,13 +12,15 @@ from typing import Any
 import pyarrow as pa
 
 from proctor_backend.domain.result import Measurement, Result
-from proctor_workers.accounting import accountability, baseline, error_cases, rate_groups
-from proctor_workers.analysis_set import join, with_decisions
+from proctor_workers.accounting import accountability, baseline, rate_groups
+from proctor_workers.analysis_set import join
 from proctor_workers.comparison import factors_of, fairness_results, subgroup_results
 from proctor_workers.endpoints import read_study
 from proctor_workers.figures import measurement_figures
+from proctor_workers.kinds.base import Setting
+from proctor_workers.kinds.registry import kind_of
 from proctor_workers.missing_outputs import output_rates
-from proctor_workers.overall import overall_results, prevalence_results, scenario_results
+from proctor_workers.overall import overall_results, scenario_results
 from proctor_workers.units import to_units
 
 _LIBRARIES = ("numpy", "scipy", "numba", "pandas", "pyarrow", "fairlearn")
@@ -36,30 +38,31 @@ def measure(
         DataError: observations and reference standard do not belong together.
         InvalidInputError: the protocol names what the cohort or the manifest lacks.
     """
+    kind, setting = kind_of(protocol), Setting(protocol, manifest)
     # 1  who counts: join, exclusions, units of analysis in (patient, case) order
-    cases = join(protocol, manifest, observations, reference)
-    analysis = with_decisions(manifest, to_units(protocol, cases))
+    joined, _ = join(kind, setting, observations, reference)
+    analysis = to_units(kind, setting, joined)
     # 2  what is measured, by which rule, design and seeds
-    study = read_study(protocol, manifest, analysis)
+    study = read_study(kind, setting, analysis)
     factors = factors_of(protocol, analysis)
     # 3  every endpoint overall; criteria judged by the interval's bound
     overall = overall_results(protocol, study, analysis)
-    prevalence = prevalence_results(study, analysis)
+    further = kind.further(study, analysis)
     # 4  the same with missing outputs excluded, as either class, and at worst; how often they occur
     scenarios = scenario_results(study, analysis, overall)
     rates = output_rates(analysis, rate_groups(analysis, factors))
     # 5  subgroups: levels, tests, contrasts, one adjustment over the family; appendix
     groups = subgroup_results(study, analysis, factors)
     appendix = fairness_results(study, analysis, factors)
-    # 6  accounting, figures, wrong cases
-    results = [*overall, *prevalence, *scenarios, *rates, *groups, *appendix]
+    # 6  accounting, figures, the cases a reviewer looks at
+    results = [*overall, *further, *scenarios, *rates, *groups, *appendix]
     flow = accountability(study, analysis)
     return Measurement(
         results=tuple(results),
         figures=tuple(measurement_figures(study, analysis, results, flow)),
         accountability=flow,
         baseline=baseline(analysis, factors),
-        errors=error_cases(study, analysis),
+        errors=kind.errors(study, analysis),
         methods=_methods(results),
         versions={name: version(name) for name in _LIBRARIES}
         | {"python": platform.python_version()},

@@ -8,9 +8,11 @@ import numpy as np
 
 from proctor_backend.domain.errors import InvalidInputError
 from proctor_backend.domain.result import Interval, Result, Role
-from proctor_workers.analysis_set import FAILED, INDETERMINATE, OK, AnalysisSet
-from proctor_workers.metrics.binary import METRICS, Metric
-from proctor_workers.metrics.sample import Sample
+from proctor_workers.analysis_set import AnalysisSet
+from proctor_workers.answers import FAILED, INDETERMINATE, OK
+from proctor_workers.endpoints import Endpoint, Study
+from proctor_workers.kinds.base import NEGATIVE, POSITIVE, WORST, View
+from proctor_workers.metrics.sample import Column, Sample
 from proctor_workers.statistics.arrays import Bools
 from proctor_workers.statistics.proportions import clopper_pearson, korn_graubard
 
@@ -19,14 +21,6 @@ SCENARIOS = {
     "as_positive": "as_positive",
     "as_negative": "as_negative",
     "worst_case": "worst_case",
-}
-RULES = {
-    "exclude": "missing and indeterminate outputs are left out",
-    "as_positive": "missing and indeterminate outputs count as positive",
-    "as_negative": "missing and indeterminate outputs count as negative",
-    "worst_case": "missing and indeterminate outputs count as errors",
-    "failed_as_error": "failed outputs count as errors; indeterminate ones are left out, "
-    "their rate is reported",
 }
 _TREATMENT = {  # rule: (failed, indeterminate)
     "exclude": ("out", "out"),
@@ -45,73 +39,72 @@ class Ruled:
     kept: Bools
 
 
-def apply_rule(
-    analysis: AnalysisSet, *, metric: str, operating_point: str | None, rule: str
-) -> Ruled:
-    """Give every missing output the place that the rule assigns for this quantity.
+def apply_rule(study: Study, analysis: AnalysisSet, endpoint: Endpoint, rule: str) -> Ruled:
+    """Give every missing output the place that the rule assigns for this endpoint's quantity.
 
-    The worst case is an error for decisions, a rank below (positives) or above (negatives) all
-    others for scores, and a probability of 1 - y; calibration takes complete cases.
+    What the worst case is, and what counts as positive, is the kind's matter; quantities of
+    complete cases leave missing outputs out under every rule.
+
+    Raises:
+        InvalidInputError: the quantity has no such place for a missing output.
     """
-    wanted = METRICS[metric]
     if rule not in _TREATMENT:
         raise InvalidInputError("The endpoint names no known rule for missing outputs.")
-    failed, indeterminate = absent(analysis, wanted, operating_point)
-    treatments = ("out", "out") if wanted.complete_cases else _TREATMENT[rule]
-    if wanted.needs == "nothing":
-        failed = indeterminate = np.zeros(len(analysis), dtype=np.bool_)
+    view = study.view(analysis, endpoint)
+    failed, indeterminate = _absent(analysis, view, endpoint)
+    treatments = ("out", "out") if endpoint.quantity.complete_cases else _TREATMENT[rule]
     kept = np.ones(len(analysis), dtype=np.bool_)
-    as_positive = np.zeros(len(analysis), dtype=np.bool_)
-    as_negative = np.zeros(len(analysis), dtype=np.bool_)
+    columns = dict(view.columns)
     for rows, treatment in zip((failed, indeterminate), treatments, strict=True):
-        kept &= ~(rows & (treatment == "out"))
-        as_positive |= rows & _taken_for(treatment, "positive", ~analysis.positive)
-        as_negative |= rows & _taken_for(treatment, "negative", analysis.positive)
-    score, call = analysis.score.copy(), None
-    ends = (1.0, 0.0) if wanted.needs == "probability" else (np.inf, -np.inf)
-    score[as_positive], score[as_negative] = ends
-    if wanted.needs == "call":
-        call = (_calls(analysis, operating_point) == 1) & ~as_negative | as_positive
+        if treatment == "out" or not rows.any():
+            kept &= ~rows
+            continue
+        if treatment not in view.fills:
+            raise InvalidInputError(
+                f"{endpoint.metric} has no place for a missing output under the rule '{rule}'.",
+                cure="Choose failed_as_error, worst_case or exclude.",
+            )
+        for name, filled in view.fills[treatment].items():
+            columns[name] = _filled(columns[name], rows, filled)
     whole = Sample(
-        patient=analysis.patient,
-        positive=analysis.positive,
-        score=score,
-        call=call,
-        weight=analysis.weight,
-        stratum=analysis.stratum,
+        patient=analysis.patient, weight=analysis.weight, stratum=analysis.stratum, columns=columns
     )
     return Ruled(whole.take(kept), kept)
 
 
-def _taken_for(treatment: str, end: str, wrong: Bools) -> Bools:
-    if treatment == "worst":
-        return wrong
-    return np.full(len(wrong), treatment == end)
+def _filled(column: Column, rows: Bools, filled: Column) -> Column:
+    changed = column.copy()
+    changed[rows] = filled[rows]
+    return changed
 
 
-def _calls(analysis: AnalysisSet, operating_point: str | None) -> Any:
-    if operating_point is None or operating_point not in analysis.call:
-        raise InvalidInputError(
-            f"The manifest declares no operating point '{operating_point}'.",
-            cure="Name one of the manifest's operating points in the endpoint.",
-        )
-    return analysis.call[operating_point]
+def scenarios_of(study: Study, analysis: AnalysisSet, endpoint: Endpoint) -> dict[str, str]:
+    """Return the ways of counting missing outputs that exist for an endpoint: name to rule."""
+    fills = study.view(analysis, endpoint).fills
+    places = {"as_positive": POSITIVE, "as_negative": NEGATIVE, "worst_case": WORST}
+    return {
+        name: rule
+        for name, rule in SCENARIOS.items()
+        if endpoint.quantity.complete_cases or rule not in places or places[rule] in fills
+    }
 
 
-def absent(
-    analysis: AnalysisSet, metric: Metric, operating_point: str | None
-) -> tuple[Bools, Bools]:
+def missing(study: Study, analysis: AnalysisSet, endpoint: Endpoint) -> bool:
+    """Return whether any unit lacks the output that this endpoint's quantity needs."""
+    failed, indeterminate = _absent(analysis, study.view(analysis, endpoint), endpoint)
+    return bool(failed.any() or indeterminate.any())
+
+
+def _absent(analysis: AnalysisSet, view: View, endpoint: Endpoint) -> tuple[Bools, Bools]:
     """Return which units lack the output this quantity needs: failed, indeterminate.
 
     A unit answered "ok" without the needed output counts as failed.
     """
-    failed = analysis.status == FAILED
-    indeterminate = analysis.status == INDETERMINATE
-    if metric.needs == "call":
-        failed = failed | ((analysis.status == OK) & (_calls(analysis, operating_point) < 0))
-    elif metric.needs != "nothing":
-        failed = failed | ((analysis.status == OK) & np.isnan(analysis.score))
-    return failed.astype(np.bool_), indeterminate.astype(np.bool_)
+    if endpoint.quantity.needs == "nothing":
+        nobody = np.zeros(len(analysis), dtype=np.bool_)
+        return nobody, nobody
+    failed = (analysis.status == FAILED) | ((analysis.status == OK) & view.lacking)
+    return failed.astype(np.bool_), (analysis.status == INDETERMINATE).astype(np.bool_)
 
 
 def output_rates(
@@ -144,7 +137,7 @@ def _rate(
         "group": group,
         "n": len(hit),
         "patients": patients,
-        "n_positive": int(analysis.positive[rows].sum()),
+        "n_positive": None if analysis.positive is None else int(analysis.positive[rows].sum()),
         "definition": f"Share of cases run whose output was {status}.",
         "reference_test": "R08",
     }

@@ -1,14 +1,15 @@
 """The one long table of what raters said about cases; leaves its meaning to the measurement."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from sys import intern
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 
 from proctor_backend.domain.errors import DataError
+from proctor_workers.answers import Answer, rows_of
 
-OBSERVATIONS_VERSION = 1
+OBSERVATIONS_VERSION = 2
 SCHEMA = pa.schema(
     [
         ("patient", pa.string()),
@@ -21,7 +22,8 @@ SCHEMA = pa.schema(
         ("order", pa.int64()),
         ("status", pa.string()),  # ok, indeterminate or failed
         ("reason", pa.string()),
-        ("category", pa.string()),  # the class that a score or call is about
+        ("output", pa.string()),  # the contract's tag; null where nothing was answered
+        ("category", pa.string()),  # the class that a score, box or region is about
         ("operating_point", pa.string()),  # of the device's own call; null on a score
         ("call", pa.bool_()),
         ("score", pa.float64()),
@@ -33,12 +35,9 @@ SCHEMA = pa.schema(
 
 
 def observations_from_predictions(
-    predictions: Iterable[Mapping[str, Any]],
-    names: Mapping[str, str],
-    reference: pa.Table,
-    manifest: Mapping[str, Any],
+    predictions: Iterable[Mapping[str, Any]], names: Mapping[str, str], reference: pa.Table
 ) -> pa.Table:
-    """Turn a model's predictions into observations, one row a score and one a device's own call.
+    """Turn a model's predictions into observations, one row for each part of an output.
 
     `names` maps the names of the attempt to case ids. A case without a prediction is written as
     failed. Rows are ordered by (patient, case).
@@ -49,8 +48,7 @@ def observations_from_predictions(
     patient_of = dict(
         zip(reference["case"].to_pylist(), reference["patient"].to_pylist(), strict=True)
     )
-    answers: dict[str, _Answer] = {}
-    positive = manifest["task"]["positive"]
+    answers: dict[str, _Said] = {}
     for position, prediction in enumerate(predictions):
         case = names.get(prediction["case"])
         if case is None or case not in patient_of or case in answers:
@@ -58,55 +56,38 @@ def observations_from_predictions(
                 "A prediction does not belong to exactly one case of the cohort.",
                 cure="Run the evaluation again; if it persists, tell the operator.",
             )
-        answers[case] = _answer(position, prediction, positive)
+        answers[case] = _Said(
+            position,
+            intern(prediction["status"]),
+            prediction.get("reason"),
+            tuple(rows_of(prediction.get("outputs") or {})),
+        )
     columns: dict[str, list[Any]] = {name: [] for name in SCHEMA.names}
     for case, patient in sorted(patient_of.items(), key=lambda pair: (pair[1], pair[0])):
-        answer = answers.get(case, _MISSING)
-        base = {
-            "patient": patient,
-            "case": case,
-            "rater": "model",
-            "rater_kind": "model",
-            "arm": "standalone",
-            "session": 1,
-            "order": answer.order,
-            "status": answer.status,
-            "reason": answer.reason,
-            "category": positive,
-        }
-        for row in _rows(answer):
-            for name, values in columns.items():
-                values.append((base | row).get(name))
+        _write(columns, patient, case, answers.pop(case, _NOTHING))
     return pa.table(columns, schema=SCHEMA)
 
 
-class _Answer(NamedTuple):
+class _Said(NamedTuple):
     """What is kept of a prediction: a large cohort's are all held at once."""
 
     order: int | None
     status: str
     reason: str | None
-    score: float | None
-    calls: tuple[tuple[str, bool], ...]
+    rows: tuple[Answer, ...]
 
 
-_MISSING = _Answer(None, "failed", "no_output", None, ())
+_NOTHING = _Said(None, "failed", "no_output", ())
+_NO_ROW = Answer(None)
+_SHARED = ("patient", "case", "rater", "rater_kind", "arm", "session", "order", "status", "reason")
 
 
-def _answer(order: int, prediction: Mapping[str, Any], positive: str) -> _Answer:
-    outputs = prediction.get("outputs") or {}
-    score = (outputs.get("scores") or {}).get(positive)
-    calls = sorted((outputs.get("call") or {}).items())
-    return _Answer(
-        order,
-        intern(prediction["status"]),
-        prediction.get("reason"),
-        None if score is None else float(score),
-        tuple((intern(point), bool(call)) for point, call in calls),
-    )
-
-
-def _rows(answer: _Answer) -> Iterator[dict[str, Any]]:
-    yield {"score": answer.score}
-    for point, call in answer.calls:
-        yield {"operating_point": point, "call": call}
+def _write(columns: Mapping[str, list[Any]], patient: str, case: str, said: _Said) -> None:
+    shared = (
+        patient, case, "model", "model", "standalone", 1, said.order, said.status, said.reason,
+    )  # fmt: skip
+    for row in said.rows or (_NO_ROW,):
+        for name, value in zip(_SHARED, shared, strict=True):
+            columns[name].append(value)
+        for name, value in zip(Answer._fields, row, strict=True):
+            columns[name].append(value)

@@ -7,9 +7,7 @@ from typing import Any
 from proctor_backend.domain.result import Conclusion, Result, Role
 from proctor_workers.analysis_set import AnalysisSet
 from proctor_workers.endpoints import Endpoint, Study, as_result, judged, scenario_rule
-from proctor_workers.metrics.binary import METRICS
-from proctor_workers.metrics.estimate import at_prevalence, estimate
-from proctor_workers.missing_outputs import SCENARIOS, absent, apply_rule
+from proctor_workers.missing_outputs import apply_rule, missing, scenarios_of
 
 _JUDGED = ("judged at", "not tested:")  # how flags on a judgement begin
 _OBJECTIVE = {
@@ -42,13 +40,8 @@ def overall_results(
 def _estimated(
     study: Study, analysis: AnalysisSet, endpoint: Endpoint, scenario: str | None = None
 ) -> Result:
-    ruled = apply_rule(
-        analysis,
-        metric=endpoint.metric,
-        operating_point=endpoint.operating_point,
-        rule=scenario_rule(endpoint, scenario),
-    )
-    found = estimate(endpoint.metric, ruled.sample, study.plan(endpoint))
+    ruled = apply_rule(study, analysis, endpoint, scenario_rule(endpoint, scenario))
+    found = endpoint.quantity.estimate(ruled.sample, study.plan(endpoint))
     if scenario is None:
         return as_result(endpoint, found)
     id_ = f"{endpoint.result_id}@{scenario}"
@@ -78,13 +71,8 @@ def _conclusions(mode: str, study: Study, analysis: AnalysisSet) -> dict[str, Ju
 
 
 def _judge(study: Study, analysis: AnalysisSet, endpoint: Endpoint) -> Conclusion:
-    ruled = apply_rule(
-        analysis,
-        metric=endpoint.metric,
-        operating_point=endpoint.operating_point,
-        rule=endpoint.rule,
-    )
-    found = estimate(endpoint.metric, ruled.sample, study.plan(endpoint))
+    ruled = apply_rule(study, analysis, endpoint, endpoint.rule)
+    found = endpoint.quantity.estimate(ruled.sample, study.plan(endpoint))
     return judged(endpoint.criterion or {}, found)
 
 
@@ -141,10 +129,8 @@ def scenario_results(
     for endpoint in study.endpoints:
         if endpoint.role is Role.DESCRIPTIVE:
             continue
-        failed, indeterminate = absent(analysis, METRICS[endpoint.metric], endpoint.operating_point)
-        none_missing = not failed.any() and not indeterminate.any()
-        agree = none_missing or METRICS[endpoint.metric].complete_cases
-        for scenario in SCENARIOS:
+        agree = endpoint.quantity.complete_cases or not missing(study, analysis, endpoint)
+        for scenario in scenarios_of(study, analysis, endpoint):
             if agree or scenario_rule(endpoint, scenario) == endpoint.rule:  # already known
                 found.append(_renamed(by_id[endpoint.result_id], endpoint, scenario))
             else:
@@ -162,31 +148,3 @@ def _renamed(result: Result, endpoint: Endpoint, scenario: str) -> Result:
         conclusion=None,
         flags=tuple(flag for flag in result.flags if not flag.startswith(_JUDGED)),
     )
-
-
-def prevalence_results(study: Study, analysis: AnalysisSet) -> list[Result]:
-    """Estimate PPV and NPV at the declared prevalence and at its low and high end."""
-    ends = {
-        "prevalence": study.design.prevalence,
-        "prevalence_low": study.design.prevalence_low,
-        "prevalence_high": study.design.prevalence_high,
-    }
-    found = []
-    for endpoint in study.endpoints:
-        if endpoint.metric not in {"ppv", "npv"}:
-            continue
-        ruled = apply_rule(
-            analysis,
-            metric=endpoint.metric,
-            operating_point=endpoint.operating_point,
-            rule=endpoint.rule,
-        )
-        for name, prevalence in ends.items():
-            if prevalence is None:
-                continue
-            part = at_prevalence(
-                endpoint.metric, ruled.sample, float(prevalence), study.plan(endpoint)
-            )
-            id_ = f"{endpoint.result_id}@{name}"
-            found.append(as_result(endpoint, part, id_=id_, role=Role.DESCRIPTIVE))
-    return found

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from proctor_backend.domain.ids import new_id, utc_now
 from proctor_backend.domain.states import EvaluationState, ShardState
+from proctor_sdk.manifest import task_fields
 from proctor_sdk.reasons import ReasonCode
 
 
@@ -116,12 +117,9 @@ DEFAULT_LIMITS: dict[str, Any] = {
 
 def task_document(manifest: Mapping[str, Any]) -> dict[str, Any]:
     """Return /input/task.json of the container contract."""
-    task = manifest["task"]
     return {
         "contract": "proctor/v1",
-        "task": task["kind"],
-        "classes": [task["negative"], task["positive"]],
-        "positive": task["positive"],
+        **task_fields(manifest["task"]),
         "operating_points": [point["id"] for point in manifest.get("operating_points", ())],
         "indeterminate_reasons": list(manifest.get("indeterminate", {}).get("reasons", ())),
         "units": {},

@@ -6,26 +6,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from proctor_backend.domain.quantities import QUANTITIES, Quantity, quantities_of
+
 Document = Mapping[str, Any]
 Path = tuple[str | int, ...]
 
-# Quantities made from decisions: they exist only at an operating point.
-PREDICTIVE = frozenset({"ppv", "npv", "nnp"})
-DECISION_METRICS = PREDICTIVE | {
-    *("sensitivity", "specificity", "lr_positive", "lr_negative"),
-    *("accuracy", "balanced_accuracy", "f1", "mcc"),
-}
-PROPORTIONS = frozenset(["sensitivity", "specificity", "ppv", "npv", "accuracy", "prevalence"])
-# A cohort enriched by design shifts these; they need weights or a stated prevalence.
-PREVALENCE_BOUND = PREDICTIVE | {
-    *("accuracy", "f1", "mcc", "auprc", "brier", "oe_ratio", "calibration_intercept"),
-}
-UNIT_RANGE = PROPORTIONS | {"auroc", "auprc", "brier", "balanced_accuracy", "f1"}
-INTERVAL_METHODS: Mapping[str, frozenset[str]] = {
-    "auroc": frozenset({"auto", "logit_delong", "newcombe5", "bootstrap_bca"}),
-    **dict.fromkeys(PROPORTIONS, frozenset({"auto", "clopper_pearson", "wilson", "bootstrap_bca"})),
-}
-_OTHER_METHODS = frozenset({"auto", "bootstrap_bca"})
 _COMPARATORS = {"lower": (">=", ">"), "upper": ("<=", "<")}
 # Ingest pools ages above this, so a band beyond it cannot be filled.
 HIGHEST_AGE_EDGE = 90
@@ -56,16 +41,17 @@ def problems_of(document: Document) -> Iterator[Problem]:
     """Yield every broken rule of a document whose shape the schema has accepted."""
     yield from _endpoint_ids(document)
     for index, endpoint in enumerate(document["endpoints"]):
-        yield from _operating_point(endpoint, ("endpoints", index))
-        yield from _interval(endpoint, ("endpoints", index))
+        yield from _quantity(document, endpoint, ("endpoints", index))
         yield from _criterion(endpoint, ("endpoints", index))
         yield from _sampling(document, endpoint, ("endpoints", index))
+        yield from _comparison(document, endpoint, ("endpoints", index))
     yield from _families(document)
     for index, subgroup in enumerate(document["subgroups"]):
         yield from _subgroup(document, subgroup, ("subgroups", index))
     yield from _prevalence(document["target_population"])
     yield from _sample_size(document["sample_size"])
-    yield from _estimand(document["estimand"])
+    yield from _estimand(document)
+    yield from _positive(document)
     yield from _execution(document)
     yield from _input_profile(document["input_profile"])
 
@@ -86,31 +72,88 @@ def _endpoint_ids(document: Document) -> Iterator[Problem]:
         )
 
 
-def _operating_point(endpoint: Document, path: Path) -> Iterator[Problem]:
-    needed = endpoint["metric"] in DECISION_METRICS
-    named = endpoint.get("operating_point") is not None
-    if needed and not named:
+def _quantity(document: Document, endpoint: Document, path: Path) -> Iterator[Problem]:
+    """The metric is one of the task's; its target and parameters are as it needs them."""
+    quantity = QUANTITIES.get(endpoint["metric"])
+    if quantity is None or document["task"] not in quantity.tasks:
         yield Problem(
             (*path, "metric"),
-            f"{endpoint['metric']} is made from decisions and needs an operating point.",
+            f"The task {document['task']} has no quantity '{endpoint['metric']}'.",
+            "Choose one of: " + ", ".join(sorted(quantities_of(document["task"]))) + ".",
+        )
+        return
+    yield from _operating_point(quantity, endpoint, path)
+    yield from _target(quantity, endpoint, path)
+    yield from _parameters(quantity, endpoint, path)
+    yield from _missing(quantity, endpoint, path)
+    method = endpoint["interval"]["method"]
+    if method not in quantity.methods:
+        yield Problem(
+            (*path, "interval", "method"),
+            f"{method} is no interval for {quantity.name}.",
+            "Choose one of: " + ", ".join(sorted(quantity.methods)) + ".",
+        )
+
+
+def _operating_point(quantity: Quantity, endpoint: Document, path: Path) -> Iterator[Problem]:
+    named = endpoint.get("operating_point") is not None
+    if quantity.at_operating_point and not named:
+        yield Problem(
+            (*path, "metric"),
+            f"{quantity.name} is made from decisions and needs an operating point.",
             "Add operating_point: with the id of a decision rule of the manifest.",
         )
-    if named and not needed:
+    if named and not quantity.at_operating_point:
         yield Problem(
             (*path, "operating_point"),
-            f"{endpoint['metric']} does not depend on an operating point.",
+            f"{quantity.name} does not depend on an operating point.",
             "Remove operating_point.",
         )
 
 
-def _interval(endpoint: Document, path: Path) -> Iterator[Problem]:
-    method, metric = endpoint["interval"]["method"], endpoint["metric"]
-    allowed = INTERVAL_METHODS.get(metric, _OTHER_METHODS)
-    if method not in allowed:
+def _target(quantity: Quantity, endpoint: Document, path: Path) -> Iterator[Problem]:
+    named = endpoint.get("target") is not None
+    if quantity.target == "must" and not named:
         yield Problem(
-            (*path, "interval", "method"),
-            f"{method} is no interval for {metric}.",
-            "Choose one of: " + ", ".join(sorted(allowed)) + ".",
+            (*path, "metric"),
+            f"{quantity.name} is taken for one target.",
+            "Add target: with one of the manifest's targets.",
+        )
+    if quantity.target == "no" and named:
+        yield Problem(
+            (*path, "target"), f"{quantity.name} is not taken for a target.", "Remove target."
+        )
+
+
+def _parameters(quantity: Quantity, endpoint: Document, path: Path) -> Iterator[Problem]:
+    given = endpoint.get("parameters") or {}
+    for name in given:
+        if name not in quantity.parameters:
+            yield Problem(
+                (*path, "parameters", name),
+                f"{quantity.name} has no parameter '{name}'.",
+                "Use: " + (", ".join(sorted(quantity.parameters)) or "none") + ".",
+            )
+    for name, parameter in quantity.parameters.items():
+        if name not in given and parameter.default is None:
+            yield Problem(
+                (*path, "metric"),
+                f"{quantity.name} needs the parameter '{name}'.",
+                f"Add it under parameters: {parameter.meaning}",
+            )
+        elif name in given and (what := parameter.problem(given[name])):
+            yield Problem(
+                (*path, "parameters", name), f"{name} {what}.", f"Give {parameter.meaning}"
+            )
+
+
+def _missing(quantity: Quantity, endpoint: Document, path: Path) -> Iterator[Problem]:
+    rule = endpoint["itd_rule"]
+    if rule in {"as_positive", "as_negative"} and not quantity.two_classes:
+        yield Problem(
+            (*path, "itd_rule"),
+            f"A missing output cannot count {rule.replace('_', ' ')} for {quantity.name}.",
+            "Choose failed_as_error, worst_case or exclude.",
         )
 
 
@@ -130,11 +173,53 @@ def _criterion(endpoint: Document, path: Path) -> Iterator[Problem]:
             f"A {criterion['bound']} bound is not judged by '{criterion['comparator']}'.",
             f"Write '{allowed[0]}', or judge the other bound.",
         )
-    if endpoint["metric"] in UNIT_RANGE and not 0 <= criterion["value"] <= 1:
+    known = QUANTITIES.get(endpoint["metric"])
+    low, high = known.bounds if known else (None, None)
+    if (low is not None and criterion["value"] < low) or (
+        high is not None and criterion["value"] > high
+    ):
+        between = f"between {low:g} and {high:g}" if high is not None else f"at {low:g} or above"
         yield Problem(
             (*here, "value"),
-            f"{endpoint['metric']} lies between 0 and 1, so {criterion['value']:g} cannot decide.",
-            "Write the value as a share, for example 0.85.",
+            f"{endpoint['metric']} lies {between}, so {criterion['value']:g} cannot decide.",
+            "Write a value that it can take; a share as 0.85.",
+        )
+
+
+def _comparison(document: Document, endpoint: Document, path: Path) -> Iterator[Problem]:
+    """A hypothesis has a margin with its reason, and can be judged by one interval alone."""
+    compared = endpoint.get("comparison")
+    if compared is None or compared.get("hypothesis") is None:
+        return
+    here = (*path, "comparison")
+    hypothesis, margin = compared["hypothesis"], compared.get("margin")
+    if margin is None and hypothesis != "superiority":
+        yield Problem(
+            here,
+            f"A comparison for {hypothesis.replace('_', '-')} needs a margin.",
+            "Add margin: with the largest difference without clinical relevance, and reason:.",
+        )
+    if margin is not None and not compared.get("reason"):
+        yield Problem(
+            (*here, "margin"), "The margin has no reason.", "Add reason: with the clinical one."
+        )
+    if endpoint["role"] == "exploratory":
+        yield Problem(
+            here, "An exploratory endpoint decides nothing.", "Remove the hypothesis or the role."
+        )
+    known = QUANTITIES.get(endpoint["metric"])
+    if known is not None and known.better == "target" and hypothesis != "equivalence":
+        yield Problem(
+            (*here, "hypothesis"),
+            f"{endpoint['metric']} is best at a value, so that neither more nor less is better.",
+            "Write equivalence, or describe the difference without a hypothesis.",
+        )
+    primary = document["multiplicity"]["primary"]
+    if endpoint["role"] == "primary" and primary != "co_primary":
+        yield Problem(
+            here,
+            f"A comparison is judged at its own level, which {primary} would change.",
+            "Write multiplicity.primary: co_primary, or make the endpoint secondary.",
         )
 
 
@@ -143,7 +228,8 @@ def _sampling(document: Document, endpoint: Document, path: Path) -> Iterator[Pr
     stated = document["target_population"].get("prevalence") is not None
     if kind in {"consecutive", "weighted"} or stated:
         return
-    if endpoint["metric"] in PREVALENCE_BOUND:
+    known = QUANTITIES.get(endpoint["metric"])
+    if known is not None and known.prevalence_bound:
         yield Problem(
             (*path, "metric"),
             f"{endpoint['metric']} depends on the prevalence, which {kind} sampling has set.",
@@ -246,8 +332,25 @@ def _sample_size(size: Document) -> Iterator[Problem]:
             )
 
 
-def _estimand(estimand: Document) -> Iterator[Problem]:
+def _positive(document: Document) -> Iterator[Problem]:
+    binary = document["task"] == "binary_classification"
+    if binary and not document["reference_standard"].get("positive"):
+        yield Problem(
+            ("reference_standard",),
+            "Two classes need the value that means 'condition present'.",
+            "Add positive: with that value of the reference standard.",
+        )
+
+
+def _estimand(document: Document) -> Iterator[Problem]:
+    estimand = document["estimand"]
     aggregated = estimand["aggregation_to_patient"] != "none"
+    if aggregated and document["task"] != "binary_classification":
+        yield Problem(
+            ("estimand", "aggregation_to_patient"),
+            f"Outputs of the task {document['task']} are not aggregated to the patient.",
+            "Write aggregation_to_patient: none; the patient stays the unit of inference.",
+        )
     if aggregated and estimand["unit"] != "patient":
         yield Problem(
             ("estimand", "aggregation_to_patient"),

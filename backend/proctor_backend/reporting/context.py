@@ -20,7 +20,9 @@ from proctor_backend.reporting.words import is_contrast
 from proctor_sdk.report import API_VERSION
 
 ResultDict = Mapping[str, Any]
-COUNTED_FIGURES = frozenset({"roc", "calibration", "precision_recall", "decision_curve"})
+EXACT, PUBLIC = "exact", "public"
+# Made of results or counts by other means: forest plots, the flow, cross tables.
+CITED_FIGURES = frozenset({"forest", "flow", "confusion"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +66,12 @@ class Context:
     def figure_ids(self, kind: str) -> tuple[str, ...]:
         """Return the ids of the shown figures of a kind."""
         return tuple(str(figure["id"]) for figure in self.figures if figure["kind"] == kind)
+
+    @property
+    def curves(self) -> tuple[str, ...]:
+        """Return the ids of the figures that fit the task: all but forest plots and the ROC."""
+        aside = CITED_FIGURES | {"roc"}
+        return tuple(str(figure["id"]) for figure in self.figures if figure["kind"] not in aside)
 
     def as_plugin_context(self, needs: Sequence[str]) -> dict[str, Any]:
         """Return what a client's plugin is told: shown results, and no more than it declared."""
@@ -110,18 +118,29 @@ def disclosed_figures(
 ) -> tuple[Mapping[str, Any], ...]:
     """Return the figures an edition may show.
 
-    A forest plot cites results, so that it can show no group that its edition withholds. Curves
-    are drawn of the whole cohort only; their steps give error cells away, which counts as cells.
+    A forest plot cites results, so that it can show no group that its edition withholds. Others are
+    drawn of the whole cohort only. Where counts are held back, a figure is shown in the public form
+    that was measured with it, whose every step holds enough patients, or not at all; where all
+    cells are, no curve is shown, because its steps give error cells away.
     """
-    hide_counted = rule.applies_to is CountScope.ALL_CELLS and rule.least > 0
-    drawn = [
-        figure
-        for figure in material.measurement.get("figures", ())
-        if figure["kind"] in COUNTED_FIGURES
-        and not hide_counted
-        and not (figure.get("data") or {}).get("group")
-    ]
+    drawn = []
+    for figure in material.measurement.get("figures", ()):
+        data = dict(figure.get("data") or {})
+        public = data.pop("public", None)
+        if figure["kind"] in CITED_FIGURES or data.get("group"):
+            continue
+        offered = [{**figure, "data": data, "form": EXACT}]
+        if public is not None:
+            offered.append({**figure, "data": public, "form": PUBLIC})
+        drawn += [one for one in offered if may_draw(one, rule)][:1]
     return (*drawn, *forest_figures(results))
+
+
+def may_draw(figure: Mapping[str, Any], rule: Rule) -> bool:
+    """Say whether a rule lets an edition show this form of a figure."""
+    if figure["kind"] in CITED_FIGURES or rule.least == 0:
+        return True
+    return figure["form"] == PUBLIC and rule.applies_to is not CountScope.ALL_CELLS
 
 
 def _is_group_result(result: ResultDict, *, rates: bool) -> bool:

@@ -3,11 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from proctor_backend.domain.cohort import CountScope
 from proctor_backend.domain.errors import TamperedError
 from proctor_backend.reporting.annex import annex_for
 from proctor_backend.reporting.body import leaf
-from proctor_backend.reporting.context import COUNTED_FIGURES
+from proctor_backend.reporting.context import may_draw
 from proctor_backend.reporting.disclosure import Rule, factor_of, withheld_ids
 from proctor_sdk import merkle
 from proctor_sdk.canonical import canonical_bytes, digest
@@ -59,7 +58,7 @@ def cut_edition(
             if row["id"] in hidden
         ],
         "sections": part["sections"],
-        "figures": [figure for figure in part["figures"] if _may_draw(figure, rule)],
+        "figures": [figure for figure in part["figures"] if may_draw(figure, rule)],
         "annex": annex_for(annex, edition),
         "approvals": [dict(row) for row in approvals],
     }  # fmt: skip
@@ -83,8 +82,3 @@ def released_cells(edition_document: Mapping[str, Any]) -> list[dict[str, Any]]:
 
     shown = [cell(entry["result"], shown=True) for entry in edition_document["results"]]
     return shown + [cell(entry, shown=False) for entry in edition_document["withheld"]]
-
-
-def _may_draw(figure: Mapping[str, Any], rule: Rule) -> bool:
-    counted = rule.applies_to is CountScope.ALL_CELLS and rule.least > 0
-    return not (counted and figure["kind"] in COUNTED_FIGURES)

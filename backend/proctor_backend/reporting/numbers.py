@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from proctor_backend.domain.quantities import QUANTITIES
 from proctor_backend.reporting import words
 from proctor_sdk.report import Show
 
@@ -11,13 +12,7 @@ ResultDict = Mapping[str, Any]
 NOTHING = "–"
 MINUS = "\u2212"
 WITHHELD = "withheld"
-PROPORTIONS = frozenset(
-    {
-        "sensitivity", "specificity", "ppv", "npv", "accuracy", "balanced_accuracy", "prevalence",
-        "failure_rate", "indeterminate_rate", "selection_rate",
-    }
-)  # fmt: skip
-RATIOS = frozenset({"lr_positive", "lr_negative", "oe_ratio", "nnp"})
+_SHARES = frozenset({"failure_rate", "indeterminate_rate", "selection_rate"})
 
 
 def write(  # noqa: PLR0911 - one return per part
@@ -57,12 +52,22 @@ def value(result: ResultDict, number: float | None) -> str:
         return count(number)
     if result.get("role") == "appendix":
         return decimal(number, 3)
+    known = QUANTITIES.get(quantity)
+    written = "share" if quantity in _SHARES else known.written if known else "number"
+    unit = f" {known.unit}" if known and known.unit else ""
     if words.is_contrast(result):
-        points = quantity in PROPORTIONS
-        return signed(100 * number, 1) + " pp" if points else signed(number, 3)
-    if quantity in PROPORTIONS:
+        points = written == "share"
+        return signed(100 * number, 1) + " pp" if points else signed(number, 3) + unit
+    if written == "share":
         return percent(number)
-    return decimal(number, 2 if quantity in RATIOS else 3)
+    return decimal(number, _digits(written, number)) + unit
+
+
+def _digits(written: str, number: float) -> int:
+    """Return three decimals, two for ratios, fewer for numbers of a hundred and more."""
+    if written == "ratio":
+        return 2
+    return 3 if abs(number) < 100 else 1
 
 
 def base_quantity(result: ResultDict) -> str:
@@ -76,10 +81,15 @@ def interval_text(result: ResultDict) -> str:
     if not interval:
         return NOTHING
     lower, upper = (value(result, interval[side]) for side in ("lower", "upper"))
-    for unit in (" %", " pp"):
+    for unit in _units(result):
         if lower.endswith(unit) and upper.endswith(unit):
             lower = lower.removesuffix(unit)
     return f"{lower} to {upper}"
+
+
+def _units(result: ResultDict) -> tuple[str, ...]:
+    known = QUANTITIES.get(base_quantity(result))
+    return (" %", " pp", f" {known.unit}") if known and known.unit else (" %", " pp")
 
 
 def criterion_text(result: ResultDict) -> str:

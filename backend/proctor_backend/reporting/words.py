@@ -3,27 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
+from proctor_backend.domain.quantities import QUANTITIES
 from proctor_backend.reporting.disclosure import CONTRAST, factor_of, levels_of
 
-QUANTITIES = {
-    "auroc": "Area under the ROC curve",
-    "sensitivity": "Sensitivity",
-    "specificity": "Specificity",
-    "ppv": "Positive predictive value",
-    "npv": "Negative predictive value",
-    "lr_positive": "Positive likelihood ratio",
-    "lr_negative": "Negative likelihood ratio",
-    "accuracy": "Accuracy",
-    "balanced_accuracy": "Balanced accuracy",
-    "f1": "F1 score",
-    "mcc": "Matthews correlation coefficient",
-    "auprc": "Area under the precision-recall curve",
-    "brier": "Brier score",
-    "calibration_intercept": "Calibration intercept",
-    "calibration_slope": "Calibration slope",
-    "oe_ratio": "Observed to expected ratio",
-    "nnp": "Number needed to predict",
-    "prevalence": "Prevalence",
+# What no protocol names: rates, counts and appendix measures that every report has.
+OTHERS = {
     "failure_rate": "Rate of failed cases",
     "indeterminate_rate": "Rate of indeterminate cases",
     "selection_rate": "Selection rate (depends on prevalence)",
@@ -55,9 +39,12 @@ def plain_words(name: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def quantity(name: str) -> str:
-    """Return the quantity's name as a reader knows it."""
-    return QUANTITIES.get(name, plain_words(name))
+def quantity(name: str, parameters: Mapping[str, Any] | None = None) -> str:
+    """Return the quantity's name as a reader knows it, with its parameters in it."""
+    known = QUANTITIES.get(name)
+    if known is None:
+        return OTHERS.get(name, plain_words(name))
+    return known.label.format(**known.with_defaults(parameters or {}))
 
 
 def attribute(name: str) -> str:
@@ -72,11 +59,7 @@ def scenario(name: str) -> str:
 
 def operating_point(result: Mapping[str, Any]) -> str:
     """Return the operating point a result was measured at, or nothing."""
-    words = str(result["id"]).partition("@")[0].split(".")
-    factor = factor_of(result)
-    if len(words) < 2 or words[0] in {"count", "fairlearn"} or words[1] == factor:
-        return ""
-    return words[1]
+    return str((result.get("extra") or {}).get("operating_point") or "")
 
 
 def label(result: Mapping[str, Any]) -> str:
@@ -84,7 +67,9 @@ def label(result: Mapping[str, Any]) -> str:
     if result["quantity"] in {"count", "value"}:
         return str(result["definition"])
     point = operating_point(result)
-    text = quantity(str(result["quantity"]).removesuffix("_difference"))
+    said = result.get("extra") or {}
+    text = quantity(str(result["quantity"]).removesuffix("_difference"), said.get("parameters"))
+    text += f" of {plain_words(said['target']).lower()}" if said.get("target") else ""
     text += f" at “{point}”" if point else ""
     factor, levels = factor_of(result), levels_of(result)
     if factor:

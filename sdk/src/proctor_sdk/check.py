@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from proctor_sdk.contracts.base import RunFailedError, RunLimits
 from proctor_sdk.contracts.proctor_v1 import ProctorV1
 from proctor_sdk.errors import ProctorSdkError
 from proctor_sdk.image import read_image
+from proctor_sdk.manifest import task_fields
 from proctor_sdk.predictions import Prediction, Status, TaskSpec
 from proctor_sdk.reasons import ReasonCode
 from proctor_sdk.sandbox.docker import Docker
@@ -193,9 +194,7 @@ def task_document(manifest: Manifest) -> dict[str, Any]:
     """/input/task.json for a manifest."""
     return {
         "contract": manifest.contract,
-        "task": manifest.task.kind,
-        "classes": [manifest.task.negative, manifest.task.positive],
-        "positive": manifest.task.positive,
+        **task_fields(asdict(manifest.task)),
         "operating_points": [point.id for point in manifest.operating_points],
         "indeterminate_reasons": list(manifest.indeterminate.reasons),
         "units": {},

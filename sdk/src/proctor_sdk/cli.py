@@ -8,6 +8,7 @@ from pathlib import Path
 from types import ModuleType
 
 from proctor_sdk.errors import ProctorSdkError
+from proctor_sdk.outputs import TASKS
 
 INTERRUPTED = 130
 
@@ -86,6 +87,7 @@ def _password(command: argparse.ArgumentParser) -> None:
 def _vendor_commands(commands: "_Commands[argparse.ArgumentParser]") -> None:
     init = _add(commands, "init", "write a manifest, an example model and a Containerfile")
     init.add_argument("folder", type=Path, nargs="?", default=Path())
+    init.add_argument("--task", choices=TASKS, default="binary_classification", help="kind of task")
 
     check = _add(commands, "check", "check the manifest and run the image on public cases")
     _manifest(check)

@@ -17,12 +17,14 @@ from proctor_sdk.errors import Problem, ProctorSdkError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-REQUIRED = ("patient", "reference_value")
+REQUIRED = ("patient",)
+REFERENCES = ("reference_value", "reference_outputs", "reference_file")
 OPTIONAL = (
-    "case", "site", "imaging_study", "files", "reference_status", "reference_method",
+    *REFERENCES, "case", "site", "imaging_study", "files", "reference_status", "reference_method",
     "sampling_stratum", "sampling_weight", "partition",
 )  # fmt: skip
-PREFIXES = ("attr.", "input.")
+PREFIXES = ("attr.", "input.", "rater.")
+LONGEST_CELL = 32 << 20  # a reference standard may be a mask
 STATUSES = ("verified", "equivocal", "missing")
 PARTITIONS = ("exploratory", "confirmatory")
 MOST_PROBLEMS = 50
@@ -125,8 +127,14 @@ class _Check:
                 self.report(1, name, "is not among the columns", f"Add the column {name}.")
         for name in names:
             if name not in known and not name.startswith(PREFIXES):
-                cure = "Name it attr.… (for subgroups) or input.… (for the model), or drop it."
+                cure = (
+                    "Name it attr.… (for subgroups), input.… (for the model) or rater.… (what "
+                    "another rater said), or drop it."
+                )
                 self.report(1, name, "is not a known column", cure)
+        if not any(name in names for name in REFERENCES):
+            cure = f"Add one of the columns {', '.join(REFERENCES)}."
+            self.report(1, "reference_value", "is not among the columns", cure)
         if len(set(names)) != len(names):
             self.report(1, "", "has a column twice", "Drop one.")
         return not self.problems
@@ -137,8 +145,9 @@ class _Check:
         self._case(line, row.get("case", ""))
         self._reference(line, row)
         self._sampling(line, row)
-        for name in filter(None, map(str.strip, row.get("files", "").split(";"))):
-            self._file(line, name)
+        for column in ("files", "reference_file"):
+            for name in filter(None, map(str.strip, row.get(column, "").split(";"))):
+                self._file(line, name)
 
     def _case(self, line: int, case: str) -> None:
         if case and case in self._cases:
@@ -146,7 +155,7 @@ class _Check:
         self._cases.add(case)
 
     def _reference(self, line: int, row: Mapping[str, str]) -> None:
-        value = row["reference_value"]
+        value = next((row[name] for name in REFERENCES if row.get(name)), "")
         status = row.get("reference_status") or ("verified" if value else "missing")
         if status not in STATUSES:
             cure = f"Write one of {', '.join(STATUSES)}."
@@ -199,6 +208,7 @@ def _rows(path: Path, kind: str, check: _Check) -> Iterator[tuple[int, dict[str,
 
 
 def _csv_rows(path: Path, check: _Check) -> Iterator[tuple[int, dict[str, str]]]:
+    csv.field_size_limit(LONGEST_CELL)
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.DictReader(file, strict=True)
         if not check.columns(reader.fieldnames or ()):

@@ -14,12 +14,14 @@ from proctor_sdk.canonical import canonical_bytes, digest
 from proctor_sdk.errors import Problem, ProctorSdkError
 from proctor_sdk.manifest_check import ManifestCheck
 from proctor_sdk.manifest_schema import SCHEMA
+from proctor_sdk.outputs import TASKS
 from proctor_sdk.toml_lines import key_lines
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+BINARY = "binary_classification"
 LARGEST_TEXT = 256 * 1024
 
 
@@ -51,11 +53,12 @@ class Image:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """What the model decides, and its two classes by name."""
+    """What the model decides: two classes, or the targets that it answers for, by name."""
 
     kind: str
     positive: str
     negative: str
+    targets: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +68,7 @@ class OperatingPoint:
     id: str
     threshold: float
     comparator: str
+    target: str
     chosen: str
 
 
@@ -115,6 +119,7 @@ class Manifest:
         document = asdict(self)
         document["operating_points"] = list(document["operating_points"])
         for table, key in (
+            ("task", "targets"),
             ("inputs", "attributes"),
             ("inputs", "headers"),
             ("indeterminate", "reasons"),
@@ -126,6 +131,14 @@ class Manifest:
     def digest(self) -> str:
         """The digest of the canonical JSON form: the same for any layout of the TOML."""
         return digest(canonical_bytes(self.as_dict()))
+
+
+def task_fields(task: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what task.json tells a model of the manifest's task."""
+    if task["kind"] == BINARY:
+        classes = [task["negative"], task["positive"]]
+        return {"task": BINARY, "classes": classes, "positive": task["positive"]}
+    return {"task": task["kind"], "targets": list(task.get("targets") or ())}
 
 
 def load_manifest(path: Path) -> Manifest:
@@ -159,7 +172,7 @@ def manifest_from_dict(document: Mapping[str, Any]) -> Manifest:
         contract=document["contract"],
         model=Model(**document["model"]),
         image=Image(**document["image"]),
-        task=Task(**document["task"]),
+        task=Task(**document["task"] | {"targets": tuple(document["task"]["targets"])}),
         operating_points=tuple(OperatingPoint(**p) for p in document["operating_points"]),
         inputs=Inputs(
             kind=document["inputs"]["kind"],
@@ -194,16 +207,52 @@ def _syntax(message: str) -> tuple[str, int | None]:
 
 def _check_together(check: ManifestCheck, clean: dict[str, Any]) -> None:
     """What single keys cannot show."""
-    if clean["task"]["positive"] == clean["task"]["negative"]:
-        check.report("task.negative", "is the positive class too", "Name two different classes.")
+    _check_task(check, clean["task"])
     seen: set[str] = set()
     for index, point in enumerate(clean["operating_points"]):
         if point["id"] in seen:
             field = f"operating_points[{index}].id"
             check.report(field, f'"{point["id"]}" stands twice', "Give each its own id.")
         seen.add(point["id"])
+        _check_target(check, clean["task"], point["target"], f"operating_points[{index}].target")
     if clean["inputs"]["headers"] and clean["inputs"]["kind"] != "dicom":
         check.report("inputs.headers", "are asked for without DICOM", 'Set kind = "dicom".')
     if clean["resources"]["seconds_per_case"] > clean["resources"]["seconds_total"]:
         what = "is longer than resources.seconds_total"
         check.report("resources.seconds_per_case", what, "Raise seconds_total.")
+
+
+def _check_task(check: ManifestCheck, task: Mapping[str, Any]) -> None:
+    """Two classes for a binary task, targets for one that answers by name."""
+    if task["kind"] == BINARY:
+        _check_classes(check, task)
+        return
+    for key in ("positive", "negative"):
+        if task[key]:
+            check.report(f"task.{key}", f"belongs to {BINARY} only", "Name the targets instead.")
+    named = TASKS[task["kind"]].targets
+    if named and not task["targets"]:
+        check.report("task.kind", "needs names", f"Add targets = [...]: its {named}.")
+    if not named and task["targets"]:
+        check.report("task.targets", f"are not for {task['kind']}", "Leave targets out.")
+    if len(set(task["targets"])) < len(task["targets"]):
+        check.report("task.targets", "names one twice", "Write each name once.")
+
+
+def _check_classes(check: ManifestCheck, task: Mapping[str, Any]) -> None:
+    for key, example in (("positive", "died"), ("negative", "survived")):
+        if not task[key]:
+            cure = f'Add it to [task], for example {key} = "{example}".'
+            check.report(f"task.{key}", "is missing", cure)
+    if task["positive"] and task["positive"] == task["negative"]:
+        check.report("task.negative", "is the positive class too", "Name two different classes.")
+    if task["targets"]:
+        check.report("task.targets", "are not for two classes", "Leave targets out.")
+
+
+def _check_target(check: ManifestCheck, task: Mapping[str, Any], target: str, field: str) -> None:
+    if task["kind"] == BINARY and target:
+        check.report(field, f"is not for {BINARY}", "Leave target out.")
+    by_target = task["kind"] in {"multiclass_classification", "multilabel_classification"}
+    if task["kind"] != BINARY and target not in task["targets"] and (target or by_target):
+        check.report(field, "is none of the task's targets", "Name one of task.targets.")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from proctor_sdk.outputs import TASKS
+
 CONTRACT = "proctor/v1"
 
 Kind = Literal["line", "text", "name", "path", "names", "integer", "number", "flag"]
@@ -79,6 +81,12 @@ _OPERATING_POINT = Table(
             example='">="',
             default=">=",
             choices=(">=", ">", "<=", "<"),
+        ),
+        "target": Key(
+            kind="name",
+            meaning="The class or label whose score is compared; not for binary_classification.",
+            example='"malignant"',
+            default="",
         ),
         "chosen": Key(
             kind="text",
@@ -165,10 +173,27 @@ SCHEMA: Final = Table(
                     kind="line",
                     meaning="Kind of task.",
                     example='"binary_classification"',
-                    choices=("binary_classification",),
+                    choices=tuple(TASKS),
                 ),
-                "positive": Key(kind="name", meaning="The positive class.", example='"died"'),
-                "negative": Key(kind="name", meaning="The negative class.", example='"survived"'),
+                "positive": Key(
+                    kind="name",
+                    meaning="The positive class; of binary_classification only.",
+                    example='"died"',
+                    default="",
+                ),
+                "negative": Key(
+                    kind="name",
+                    meaning="The negative class; of binary_classification only.",
+                    example='"survived"',
+                    default="",
+                ),
+                "targets": Key(
+                    kind="names",
+                    meaning="What is answered for: the classes, labels, structures, landmarks or "
+                    "quantities by name; ordinal categories in their order.",
+                    example='["normal", "benign", "malignant"]',
+                    default=(),
+                ),
             },
         ),
         "operating_points": Array(

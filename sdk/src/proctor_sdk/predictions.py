@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from proctor_sdk.canonical import CanonicalError, canonical_bytes, strict_loads
-from proctor_sdk.errors import ProctorSdkError
-from proctor_sdk.reasons import ReasonCode
+from proctor_sdk.outputs import (
+    OUTPUT_TAGS,
+    TASKS,
+    OutputInvalidError,
+    check_outputs,
+    longest_line,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-LONGEST_LINE = 1 << 20
+    from proctor_sdk.reasons import ReasonCode
+
 LONGEST_REASON = 200
 # A reason that begins so was written by the platform; a model may not speak in its name.
 PLATFORM_REASON = "proctor:"
-OUTPUT_TAGS = (
-    "call", "scores", "category", "boxes", "points", "mask", "value",
-    "survival", "forecast", "transform", "image", "text", "interval",
-)  # fmt: skip
-TASK_TAGS: Mapping[str, frozenset[str]] = {"binary_classification": frozenset({"scores", "call"})}
 _FIELDS = frozenset({"case", "status", "reason", "outputs"})
 
 
@@ -34,20 +34,13 @@ class Status(StrEnum):
     FAILED = "failed"
 
 
-class OutputInvalidError(ProctorSdkError):
-    """A line does not follow the contract; the message never holds a value of a case."""
-
-    def __init__(self, message: str, cure: str = "") -> None:
-        super().__init__(ReasonCode.OUTPUT_INVALID, message, cure=cure)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskSpec:
     """What task.json promises about the answers."""
 
     kind: str
-    classes: tuple[str, ...]
-    positive: str
+    classes: tuple[str, ...] = ()
+    positive: str = ""
     operating_points: tuple[str, ...] = ()
     indeterminate: tuple[str, ...] = ()
 
@@ -56,7 +49,7 @@ class TaskSpec:
         """Read task.json and the reasons the manifest declares."""
         return cls(
             kind=task["task"],
-            classes=tuple(task.get("classes", ())),
+            classes=tuple(task.get("classes") or task.get("targets") or ()),
             positive=task.get("positive", ""),
             operating_points=tuple(task.get("operating_points", ())),
             indeterminate=tuple(indeterminate) or tuple(task.get("indeterminate_reasons", ())),
@@ -96,8 +89,9 @@ def parse_prediction(line: bytes, *, task: TaskSpec) -> Prediction:
         OutputInvalidError: not strict JSON, an unknown field or tag, a score that is no finite
             number, a reason the manifest does not declare.
     """
-    if len(line) > LONGEST_LINE:
-        raise OutputInvalidError(f"A line is longer than {LONGEST_LINE} bytes.")
+    longest = longest_line(task.kind)
+    if len(line) > longest:
+        raise OutputInvalidError(f"A line is longer than {longest} bytes.")
     document = _document(line)
     case, reason = document.get("case"), document.get("reason")
     if not isinstance(case, str):
@@ -149,42 +143,20 @@ def _check_reason(status: Status, reason: object, task: TaskSpec) -> None:
 
 
 def _check_outputs(status: Status, outputs: dict[str, Any], task: TaskSpec) -> None:
+    shape = TASKS[task.kind]
     for tag in outputs:
-        if tag not in OUTPUT_TAGS:
-            raise OutputInvalidError("An output has a tag the contract does not know.")
-        if tag not in TASK_TAGS.get(task.kind, frozenset()):
+        if tag in OUTPUT_TAGS and tag not in shape.tags:
             raise OutputInvalidError(f"This task does not ask for `{tag}`.")
     if status is Status.FAILED and outputs:
         raise OutputInvalidError("A failed case has outputs.", 'Leave "outputs" empty.')
-    if "scores" in outputs:
-        _check_scores(outputs["scores"], task)
-    if "call" in outputs:
-        _check_call(outputs["call"], task)
-    if status is Status.OK and task.positive not in outputs.get("scores", {}):
+    check_outputs(outputs, task.classes, task.operating_points)
+    if status is not Status.OK:
+        return
+    if task.positive and task.positive not in outputs.get("scores", {}):
         raise OutputInvalidError(
             "An answer has no score for the positive class.",
             'Write "scores" with the name of the positive class in task.json.',
         )
-
-
-def _check_scores(scores: object, task: TaskSpec) -> None:
-    if not isinstance(scores, dict) or not scores.keys() <= set(task.classes):
-        raise OutputInvalidError("Scores are not an object of this task's classes.")
-    for value in scores.values():
-        # Beyond float's range an integer has no score to compare with.
-        if isinstance(value, bool) or not isinstance(value, int | float) or not _finite(value):
-            raise OutputInvalidError("A score is not a finite number.")
-
-
-def _finite(value: float) -> bool:
-    try:
-        return math.isfinite(value)
-    except OverflowError:
-        return False
-
-
-def _check_call(call: object, task: TaskSpec) -> None:
-    if not isinstance(call, dict) or not call.keys() <= set(task.operating_points):
-        raise OutputInvalidError("Calls are not an object of this task's operating points.")
-    if not all(isinstance(value, bool) for value in call.values()):
-        raise OutputInvalidError("A call is neither true nor false.")
+    if not shape.required & outputs.keys():
+        needed = " or ".join(f"`{tag}`" for tag in sorted(shape.required))
+        raise OutputInvalidError(f"An answer has no {needed}.", "Give it, or say indeterminate.")

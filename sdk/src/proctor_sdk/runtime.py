@@ -9,7 +9,7 @@ for case in cases():                # waits for the next case, ends after {"end"
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
@@ -57,30 +57,68 @@ def cases(root: Path = INPUT) -> Iterator[Case]:
 def answer(
     case: Case,
     *,
-    scores: Mapping[str, float] | None = None,
-    call: Mapping[str, bool] | None = None,
     status: str = "ok",
     reason: str | None = None,
     root: Path = OUTPUT,
+    **outputs: Any,
 ) -> None:
     """Write the answer to a case and flush it, so that the next case appears.
 
     Args:
         case: the case that is answered.
-        scores: a finite number for each class that is scored.
-        call: the device's own decision at each operating point, where it makes one.
         status: "ok", "indeterminate" (with a reason the manifest declares) or "failed".
         reason: why there is no answer.
         root: where the predictions go.
+        outputs: what the task asks for, by its tag: `scores={"died": 0.2}`, `category="benign"`,
+            `boxes=[…]`, `mask=mask_of(…)`, … (container contract). NumPy numbers and arrays are
+            written as plain ones.
     """
-    outputs: dict[str, Any] = {}
-    if scores is not None:
-        outputs["scores"] = {name: float(value) for name, value in scores.items()}
-    if call is not None:
-        outputs["call"] = {name: bool(value) for name, value in call.items()}
-    line = {"case": case.name, "status": status, "reason": reason, "outputs": outputs}
+    said = {tag: _plain(content) for tag, content in outputs.items() if content is not None}
+    line = {"case": case.name, "status": status, "reason": reason, "outputs": said}
     with (root / "predictions.jsonl").open("a") as stream:
         stream.write(json.dumps(line, allow_nan=False) + "\n")
+
+
+def mask_of(
+    labels: Mapping[str, Iterable[Any]], size: Sequence[int], spacing: Sequence[float] | None = None
+) -> dict[str, Any]:
+    """Return a segmentation as runs: for each label, its pixels in C order, true or false.
+
+    Args:
+        labels: name to pixels, flat: `{"tumour": array.ravel()}`.
+        size: rows and columns, or slices, rows and columns.
+        spacing: millimetres a pixel along each side, where the input does not say it.
+    """
+    mask: dict[str, Any] = {
+        "size": [int(side) for side in size],
+        "labels": {name: runs_of(pixels) for name, pixels in labels.items()},
+    }
+    return mask if spacing is None else mask | {"spacing": [float(step) for step in spacing]}
+
+
+def runs_of(pixels: Iterable[Any]) -> list[int]:
+    """Return the runs of true pixels: each run's start and length, in one list."""
+    runs: list[int] = []
+    open_run = False
+    place = -1
+    for place, pixel in enumerate(pixels):
+        if pixel and not open_run:
+            runs += [place, 0]
+        open_run = bool(pixel)
+        if open_run:
+            runs[-1] += 1
+    return runs
+
+
+def _plain(content: Any) -> Any:
+    """Return what JSON can write: NumPy's arrays and numbers by their own method."""
+    if hasattr(content, "tolist"):
+        return content.tolist()
+    if isinstance(content, Mapping):
+        return {str(name): _plain(part) for name, part in content.items()}
+    if isinstance(content, list | tuple):
+        return [_plain(part) for part in content]
+    return content
 
 
 def _next_line(stream: TextIO) -> str:

@@ -117,4 +117,4 @@ def made_cohort(
         ]
     ]
     names = {name: name for name in case}
-    return observations_from_predictions(predictions, names, reference, MANIFEST), reference
+    return observations_from_predictions(predictions, names, reference), reference

@@ -1,8 +1,9 @@
 """Writes a cohort's blocks and reference standard, and computes its identity."""
 
 import io
+import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
@@ -56,6 +57,8 @@ class Case:
     imaging_study: str
     row: Row
     files: tuple[StoredFile, ...]
+    reference_outputs: str | None = None
+    rater_kinds: Mapping[str, str] = field(default_factory=dict)
 
     def staged_line(self) -> bytes:
         """Return the line that a runner reads: no identifier, no reference."""
@@ -78,18 +81,31 @@ class Case:
     def reference(self) -> dict[str, Any]:
         """Return the case's row of `reference.parquet`."""
         row = self.row
-        return {
-            "case": self.id,
-            "patient": self.patient,
-            "site": row.site,
-            "imaging_study": self.imaging_study,
-            "reference_value": row.reference_value,
-            "reference_status": row.reference_status,
-            "reference_method": row.reference_method,
-            "sampling_stratum": row.sampling_stratum,
-            "sampling_weight": row.sampling_weight,
-            "partition": row.partition,
-        } | {f"attr.{name}": value for name, value in row.attributes.items()}
+        rich: dict[str, Any] = {}
+        if self.reference_outputs is not None:
+            rich["reference_outputs"] = self.reference_outputs
+        if row.raters:
+            said = {
+                name: {"kind": self.rater_kinds.get(name, "reader"), "outputs": json.loads(outputs)}
+                for name, outputs in row.raters.items()
+            }
+            rich["raters"] = canonical_bytes(said).decode()
+        return (
+            {
+                "case": self.id,
+                "patient": self.patient,
+                "site": row.site,
+                "imaging_study": self.imaging_study,
+                "reference_value": row.reference_value,
+                "reference_status": row.reference_status,
+                "reference_method": row.reference_method,
+                "sampling_stratum": row.sampling_stratum,
+                "sampling_weight": row.sampling_weight,
+                "partition": row.partition,
+            }
+            | rich
+            | {f"attr.{name}": value for name, value in row.attributes.items()}
+        )
 
 
 def cases_document(cases: Sequence[Case]) -> bytes:

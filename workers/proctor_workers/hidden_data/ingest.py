@@ -29,10 +29,12 @@ from proctor_workers.hidden_data.dicom_headers import GRANTABLE
 from proctor_workers.hidden_data.formats import canonicalise
 from proctor_workers.hidden_data.problems import Problems
 from proctor_workers.hidden_data.pseudonyms import Pseudonyms
+from proctor_workers.hidden_data.reference import reference_outputs
 from proctor_workers.hidden_data.rows import Row
 from proctor_workers.hidden_data.table import read_rows
 
 PROCESSES = 2
+RATER_KINDS = ("reader", "device")
 CASES_IN_FLIGHT = 8  # whose bytes are held at once; more than processes, as the store is waited on
 
 
@@ -53,6 +55,14 @@ class IngestReport:
     def as_dict(self) -> dict[str, Any]:
         """Return the form that the cohort's record keeps."""
         return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class _Naming:
+    """What the values of label maps mean, and what kind each rater is."""
+
+    labels: Mapping[str, str]
+    raters: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +105,7 @@ def ingest_cohort(
     place = _place(store, cohort_doc)
     problems = Problems()
     granted = _granted(cohort_doc, problems)
+    naming = _naming(cohort_doc, problems)
     rows = _rows(place, index, work_dir, problems)  # 1
     if problems:
         return _refused(problems)
@@ -103,7 +114,7 @@ def ingest_cohort(
     digests = {str(file["path"]): str(file["sha256"]) for file in index.get("files", ())}
     cases: list[Case] = []
     blocks: list[dict[str, Any]] = []
-    with _Rewriter(place, digests, granted, pseudonyms) as rewriter:
+    with _Rewriter(place, digests, granted, naming, pseudonyms) as rewriter:
         for number, first in enumerate(range(0, len(rows), CASES_A_BLOCK)):
             block = f"{number:05d}"
             block_cases = rewriter.cases(block, rows[first : first + CASES_A_BLOCK], problems)  # 3
@@ -127,9 +138,10 @@ class _Rewriter:
         place: _Place,
         digests: Mapping[str, str],
         granted: Sequence[str],
+        naming: _Naming,
         pseudonyms: Pseudonyms,
     ) -> None:
-        self._place, self._digests = place, digests
+        self._place, self._digests, self._naming = place, digests, naming
         self._granted, self._pseudonyms = granted, pseudonyms
         self._threads = ThreadPoolExecutor(CASES_IN_FLIGHT)
         # Processes start with the first case that has files. Spawned, not forked: we have threads.
@@ -145,13 +157,29 @@ class _Rewriter:
     def cases(self, block: str, rows: Sequence[Row], problems: Problems) -> list[Case]:
         """Rewrite and store a block's files; a refused case is noted and left out."""
         made = []
-        rewritten = self._threads.map(lambda row: self._files(block, row), rows)
-        for row, files in zip(rows, rewritten, strict=True):
+        rewritten = self._threads.map(lambda row: (self._files(block, row), self._truth(row)), rows)
+        for row, (files, truth) in zip(rows, rewritten, strict=True):
             if isinstance(files, Refusal):
                 problems.add(row.number, "files", files.what, files.cure)
+            elif isinstance(truth, Refusal):
+                problems.add(row.number, "reference_file", truth.what, truth.cure)
             else:
-                made.append(self._case(row, files))
+                made.append(self._case(row, files, truth))
         return made
+
+    def _truth(self, row: Row) -> str | Refusal | None:
+        """Return the reference's outputs: from the table, or from the reference file."""
+        if row.reference_file is None:
+            return row.reference_outputs
+        try:
+            content = self._place.source(self._digests[row.reference_file])
+            return self._processes.submit(
+                reference_outputs, content, dict(self._naming.labels)
+            ).result()
+        except NotFoundError as exc:
+            raise DataError("A file of the upload is not in quarantine.") from exc
+        except BrokenProcessPool as exc:
+            raise DataError("A file of the upload makes its decoder crash.") from exc
 
     def _files(self, block: str, row: Row) -> list[StoredFile] | Refusal:
         if not row.files:
@@ -169,7 +197,7 @@ class _Rewriter:
             self._place.put_file(block, file)
         return [StoredFile.of(file, self._pseudonyms) for file in files]
 
-    def _case(self, row: Row, files: Sequence[StoredFile]) -> Case:
+    def _case(self, row: Row, files: Sequence[StoredFile], truth: str | None) -> Case:
         names = self._pseudonyms
         return Case(
             id=names.case(row.case),
@@ -177,6 +205,8 @@ class _Rewriter:
             imaging_study=names.imaging_study(row.imaging_study),
             row=row,
             files=tuple(files),
+            reference_outputs=truth,
+            rater_kinds=self._naming.raters,
         )
 
 
@@ -193,6 +223,28 @@ def _granted(cohort_doc: Mapping[str, Any], problems: Problems) -> tuple[str, ..
             0, "headers_granted", f"{keyword} cannot be granted", f"Use {', '.join(GRANTABLE)}."
         )
     return tuple(keyword for keyword in GRANTABLE if keyword in asked)
+
+
+def _naming(cohort_doc: Mapping[str, Any], problems: Problems) -> _Naming:
+    """Read what the description names: label values, and which raters are devices."""
+    description = cohort_doc.get("description") or {}
+    labels = description.get("reference_labels") or {}
+    raters = description.get("raters") or {}
+    if not isinstance(labels, Mapping) or not isinstance(raters, Mapping):
+        problems.add(
+            0, "description", "reference_labels or raters are not names with values",
+            'Write reference_labels: {"1": tumour}, raters: {predicate: device}.',
+        )  # fmt: skip
+        return _Naming({}, {})
+    for name, kind in raters.items():
+        if kind not in RATER_KINDS:
+            problems.add(
+                0, "raters", f"{name} is neither reader nor device", "Write reader or device."
+            )
+    return _Naming(
+        {str(value): str(name) for value, name in labels.items()},
+        {str(name): str(kind) for name, kind in raters.items()},
+    )
 
 
 def _rows(place: _Place, index: Mapping[str, Any], work_dir: Path, problems: Problems) -> list[Row]:

@@ -7,14 +7,18 @@ from pathlib import PurePosixPath
 from sys import intern
 from typing import Any
 
+from proctor_sdk.canonical import canonical_bytes
+from proctor_workers.hidden_data.canonical_file import Refusal
 from proctor_workers.hidden_data.problems import Problems
 from proctor_workers.hidden_data.pseudonyms import pooled_age
+from proctor_workers.hidden_data.reference import checked_outputs
 
 PLAIN_COLUMNS = (
     "case", "patient", "site", "imaging_study", "reference_value", "reference_status",
-    "reference_method", "sampling_stratum", "sampling_weight", "partition", "files",
+    "reference_method", "reference_outputs", "reference_file", "sampling_stratum",
+    "sampling_weight", "partition", "files",
 )  # fmt: skip
-PREFIXES = ("attr.", "input.")
+PREFIXES = ("attr.", "input.", "rater.")
 STATUSES = ("verified", "equivocal", "missing")
 PARTITIONS = ("confirmatory", "exploratory")
 LONGEST_TEXT = 200
@@ -36,6 +40,9 @@ class Row:
     reference_value: str | None
     reference_status: str
     reference_method: str
+    reference_outputs: str | None  # canonical JSON, from the cell or from the reference file
+    reference_file: str | None
+    raters: Mapping[str, str]  # what other raters said: canonical JSON of their outputs
     sampling_stratum: str
     sampling_weight: float
     partition: str
@@ -57,7 +64,8 @@ class RowReader:
             self._problems.add(
                 number, "patient", "is empty", "Name the patient; the patient is the unit."
             )
-        value, status = self._reference(number, cells)
+        outputs, file = self._rich_reference(number, cells)
+        value, status = self._reference(number, cells, rich=bool(outputs or file))
         case = self._text(number, cells, "case") or _default_case(cells, number)
         return Row(
             number=number,
@@ -68,24 +76,70 @@ class RowReader:
             reference_value=value,
             reference_status=status,
             reference_method=intern(self._text(number, cells, "reference_method")),
+            reference_outputs=outputs,
+            reference_file=file,
+            raters=self._raters(number, cells),
             sampling_stratum=intern(self._text(number, cells, "sampling_stratum")),
             sampling_weight=self._weight(number, cells),
             partition=self._choice(number, cells, "partition", PARTITIONS, PARTITIONS[0]),
-            files=self._files(number, cells),
+            files=self._files(number, cells, "files"),
             attributes=self._attributes(number, cells),
             inputs=self._inputs(number, cells),
         )
 
-    def _reference(self, number: int, cells: Mapping[str, Any]) -> tuple[str | None, str]:
+    def _rich_reference(
+        self, number: int, cells: Mapping[str, Any]
+    ) -> tuple[str | None, str | None]:
+        """Return the reference's outputs as given in the cell, and the file that holds them."""
+        files = self._files(number, cells, "reference_file")
+        if len(files) > 1:
+            self._problems.add(number, "reference_file", "names several files", "Name one.")
+        outputs = self._outputs(number, cells, "reference_outputs")
+        if files and outputs:
+            self._problems.add(
+                number, "reference_file", "is given beside reference_outputs", "Give one of both."
+            )
+        return outputs, files[0] if files else None
+
+    def _raters(self, number: int, cells: Mapping[str, Any]) -> dict[str, str]:
+        """Return what others said of the case: a plain word is a category."""
+        raters: dict[str, str] = {}
+        for column, value in cells.items():
+            if not column.startswith("rater.") or value in {None, ""}:
+                continue
+            name = intern(column.removeprefix("rater."))
+            if str(value).lstrip().startswith("{"):
+                outputs = self._outputs(number, cells, column)
+            else:
+                text = self._text(number, cells, column)
+                outputs = canonical_bytes({"category": text}).decode() if text else None
+            if outputs:
+                raters[name] = intern(outputs)
+        return raters
+
+    def _outputs(self, number: int, cells: Mapping[str, Any], column: str) -> str | None:
+        value = cells.get(column)
+        if value in {None, ""}:
+            return None
+        found = checked_outputs(str(value).encode())
+        if isinstance(found, Refusal):
+            self._problems.add(number, column, found.what, found.cure)
+            return None
+        return found
+
+    def _reference(
+        self, number: int, cells: Mapping[str, Any], *, rich: bool
+    ) -> tuple[str | None, str]:
         value = intern(self._text(number, cells, "reference_value")) or None
-        default = "verified" if value is not None else "missing"
+        known = value is not None or rich
+        default = "verified" if known else "missing"
         status = self._choice(number, cells, "reference_status", STATUSES, default)
-        if status == "verified" and value is None:
+        if status == "verified" and not known:
             self._problems.add(
                 number, "reference_value", "is empty although its status is verified",
                 "Give the value, or set the status to missing.",
             )  # fmt: skip
-        if status == "missing" and value is not None:
+        if status == "missing" and known:
             self._problems.add(
                 number, "reference_status", "is missing although there is a value",
                 "Remove the value, or say verified or equivocal.",
@@ -132,18 +186,18 @@ class RowReader:
             return 1.0
         return weight
 
-    def _files(self, number: int, cells: Mapping[str, Any]) -> tuple[str, ...]:
-        raw = cells.get("files")
+    def _files(self, number: int, cells: Mapping[str, Any], column: str) -> tuple[str, ...]:
+        raw = cells.get(column)
         names = [name.strip() for name in str(raw or "").split(";") if name.strip()]
         for name in names:
             path = PurePosixPath(name)
             if path.is_absolute() or ".." in path.parts or "\\" in name:
                 self._problems.add(
-                    number, "files", "names a path outside the upload",
+                    number, column, "names a path outside the upload",
                     "Use relative paths with forward slashes.",
                 )  # fmt: skip
         if len(set(names)) < len(names):
-            self._problems.add(number, "files", "names one file twice", "Name each file once.")
+            self._problems.add(number, column, "names one file twice", "Name each file once.")
         return tuple(names)
 
     def _attributes(self, number: int, cells: Mapping[str, Any]) -> dict[str, str]:

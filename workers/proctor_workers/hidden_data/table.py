@@ -14,7 +14,8 @@ import pyarrow.parquet as pq
 from proctor_workers.hidden_data.problems import Problems
 from proctor_workers.hidden_data.rows import PLAIN_COLUMNS, PREFIXES, Row, RowReader
 
-REQUIRED = ("patient", "reference_value")
+REQUIRED = ("patient",)
+REFERENCES = ("reference_value", "reference_outputs", "reference_file")
 BATCH = 4096
 
 
@@ -69,11 +70,17 @@ def _columns_fit(names: list[str], problems: Problems) -> bool:
         if name not in PLAIN_COLUMNS and not _is_prefixed(name):
             problems.add(
                 0, name, "The column is not known",
-                "Write attr.NAME for an attribute, input.NAME for what a model may see.",
+                "Write attr.NAME for an attribute, input.NAME for what a model may see, "
+                "rater.NAME for what another rater said.",
             )  # fmt: skip
     for name in REQUIRED:
         if name not in names:
             problems.add(0, name, "The column is not in the table", "Add it.")
+    if not any(name in names for name in REFERENCES):
+        problems.add(
+            0, "reference_value", "The table has no reference standard",
+            f"Add one of the columns {', '.join(REFERENCES)}.",
+        )  # fmt: skip
     return problems.count == before
 
 
@@ -113,6 +120,8 @@ def _check_together(rows: list[Row], files: Collection[str], problems: Problems)
             )  # fmt: skip
         for name in row.files:
             _check_file(row, name, files, owners, problems)
+        if row.reference_file:
+            _check_file(row, row.reference_file, files, owners, problems)
     if unowned := len(set(files) - owners.keys()):
         problems.add(
             0, "files", f"{unowned} uploaded files belong to no case",

@@ -1,37 +1,149 @@
-"""Compiled loops over rows ordered by score: AUROC and average precision of resamples."""
+"""Areas under the ROC and the precision-recall curve, of a sample and of its resamples.
+
+Rows are sorted by score once; every resample is then one pass over them, 64 side by side.
+"""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
 from proctor_workers.metrics.sample import Sample
-from proctor_workers.statistics.arrays import Bools, Floats, Ints, compiled, group_sums
+from proctor_workers.statistics.arrays import Bools, Floats, Ints, Times, compiled, group_sums
+from proctor_workers.statistics.bootstrap import Kernel
+from proctor_workers.statistics.draws import LANES
+from proctor_workers.statistics.ordering import descending
+
+AUROC, AUPRC = 0, 1  # the kernel's outputs
 
 
-def resampled(
-    name: str, sample: Sample, prevalence: float | None
-) -> Callable[[Ints, Floats], None]:
-    """Return the loop that turns draw counts (batch, patients) into values (batch,)."""
-    code, _ = sample.codes()
-    order = np.argsort(-sample.score, kind="stable")
-    ordered = (
-        np.ascontiguousarray(sample.score[order]),
-        np.ascontiguousarray(sample.positive[order]),
-        np.ascontiguousarray(sample.weight[order]),
-        np.ascontiguousarray(code[order]),
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """Rows from the highest score down; `tie` holds where each group of equal scores begins.
+
+    It ends with the number of rows. `patient` holds codes 0..P-1.
+    """
+
+    tie: Ints
+    patient: Ints
+    positive: Bools
+    weight: Floats
+
+
+def ranking(score: Floats, positive: Bools, weight: Floats, patient: Ints) -> Ranking:
+    """Sort rows by score; equal scores keep their order."""
+    keys, order = descending(score)
+    begins = np.flatnonzero(keys[1:] != keys[:-1]) + 1
+    return Ranking(
+        tie=np.concatenate(([0], begins, [len(score)])).astype(np.int64),
+        patient=patient[order],
+        positive=positive[order],
+        weight=weight[order],
     )
-    if name == "auroc":
-        return partial(_auroc_batch, *ordered)
-    return partial(_precision_batch, *ordered, np.nan if prevalence is None else prevalence)
+
+
+class RankedAreas(Kernel):
+    """AUROC and average precision of resamples, the latter at a prevalence where one is given.
+
+    Ties count half in the AUROC and together in the average precision. Both are NaN where a
+    resample lacks a class.
+    """
+
+    outputs = 2
+
+    def __init__(self, ranked: Ranking, prevalence: float | None) -> None:
+        self.ranked = ranked
+        self.prevalence = np.nan if prevalence is None else prevalence
+
+    def fill(self, times: Times, values: Floats) -> None:
+        """Turn draw counts (patients, LANES) into areas (2, LANES)."""
+        rows = self.ranked
+        odds = np.ones(LANES)
+        if np.isfinite(self.prevalence):
+            _class_odds(rows.patient, rows.positive, rows.weight, self.prevalence, times, odds)
+        _areas(rows.tie, rows.patient, rows.positive, rows.weight, odds, times, values)
+
+    def once(self) -> Floats:
+        """Return both areas with every patient drawn once (2,)."""
+        values = np.empty((2, LANES))
+        patients = int(self.ranked.patient.max()) + 1
+        self.fill(np.ones((patients, LANES), dtype=np.uint8), values)
+        return values[:, 0]
+
+
+@compiled
+def _class_odds(
+    patient: Ints, positive: Bools, weight: Floats, prevalence: float, times: Times, odds: Floats
+) -> None:
+    """What a negative's weight is multiplied by, a positive's being 1, to reach a prevalence."""
+    ones, zeros = np.zeros(LANES), np.zeros(LANES)
+    for row in range(len(patient)):
+        total = ones if positive[row] else zeros
+        drawn, mass = times[patient[row]], weight[row]
+        for lane in range(LANES):
+            total[lane] += drawn[lane] * mass
+    for lane in range(LANES):
+        if ones[lane] > 0 and zeros[lane] > 0:
+            odds[lane] = (1 - prevalence) / prevalence * (ones[lane] / zeros[lane])
+
+
+@compiled
+def _areas(  # noqa: C901, PLR0912 - one flat pass, with a short way for a score of its own
+    tie: Ints,
+    patient: Ints,
+    positive: Bools,
+    weight: Floats,
+    odds: Floats,
+    times: Times,
+    values: Floats,
+) -> None:
+    above, below, wins, area = np.zeros(LANES), np.zeros(LANES), np.zeros(LANES), np.zeros(LANES)
+    ones, zeros = np.empty(LANES), np.empty(LANES)
+    for group in range(len(tie) - 1):
+        first, stop = tie[group], tie[group + 1]
+        if stop == first + 1:
+            drawn, mass = times[patient[first]], weight[first]
+            if positive[first]:
+                for lane in range(LANES):
+                    step = drawn[lane] * mass
+                    above[lane] += step
+                    called = above[lane] + below[lane] * odds[lane]
+                    area[lane] += step * (above[lane] / max(called, 1e-300))
+            else:
+                for lane in range(LANES):
+                    step = drawn[lane] * mass
+                    wins[lane] += step * above[lane]
+                    below[lane] += step
+            continue
+        ones[:] = 0.0
+        zeros[:] = 0.0
+        for row in range(first, stop):
+            total = ones if positive[row] else zeros
+            drawn, mass = times[patient[row]], weight[row]
+            for lane in range(LANES):
+                total[lane] += drawn[lane] * mass
+        for lane in range(LANES):
+            wins[lane] += zeros[lane] * (above[lane] + ones[lane] / 2)
+            above[lane] += ones[lane]
+            below[lane] += zeros[lane]
+            called = above[lane] + below[lane] * odds[lane]
+            area[lane] += ones[lane] * (above[lane] / max(called, 1e-300))
+    for lane in range(LANES):
+        both = above[lane] > 0 and below[lane] > 0
+        values[0, lane] = wins[lane] / (above[lane] * below[lane]) if both else np.nan
+        values[1, lane] = area[lane] / above[lane] if both else np.nan
+
+
+def sample_ranking(sample: Sample) -> Ranking:
+    """Sort a sample's rows by score."""
+    code, _ = sample.codes()
+    return ranking(sample.score, sample.positive, sample.weight, code)
 
 
 def average_precision(sample: Sample, prevalence: float | None) -> float:
     """Return the average precision of the sample itself."""
-    value = np.empty(1)
-    once = np.ones((1, sample.patients), dtype=np.int64)
-    resampled("auprc", sample, prevalence)(once, value)
-    return float(value[0])
+    return float(RankedAreas(sample_ranking(sample), prevalence).once()[AUPRC])
 
 
 def precision_influence(sample: Sample, prevalence: float | None) -> Floats:
@@ -54,70 +166,19 @@ def precision_influence(sample: Sample, prevalence: float | None) -> Floats:
     return group_sums(row, code, len(stratum))[:, 0]
 
 
-@compiled
-def _auroc_batch(
-    score: Floats,
-    positive: Bools,
-    weight: Floats,
-    patient: Ints,
-    times: Ints,
-    values: Floats,
-) -> None:
-    for repeat in range(times.shape[0]):
-        above, total, wins, tied_one, tied_zero = 0.0, 0.0, 0.0, 0.0, 0.0
-        for row in range(len(score)):
-            if row and score[row] != score[row - 1]:
-                wins += tied_zero * (above + tied_one / 2)
-                above += tied_one
-                total += tied_zero
-                tied_one, tied_zero = 0.0, 0.0
-            mass = weight[row] * times[repeat, patient[row]]
-            if positive[row]:
-                tied_one += mass
-            else:
-                tied_zero += mass
-        wins += tied_zero * (above + tied_one / 2)
-        above += tied_one
-        total += tied_zero
-        values[repeat] = wins / (above * total) if above > 0 and total > 0 else np.nan
+def resampled(
+    name: str, sample: Sample, prevalence: float | None
+) -> Callable[[Ints, Floats], None]:
+    """Return the loop that turns draw counts (batch, patients) into values (batch,)."""
+    kernel = RankedAreas(sample_ranking(sample), prevalence)
+    return partial(_batch, kernel, AUROC if name == "auroc" else AUPRC)
 
 
-@compiled
-def _precision_batch(  # noqa: C901 - one flat pass with its tie groups
-    score: Floats,
-    positive: Bools,
-    weight: Floats,
-    patient: Ints,
-    prevalence: float,
-    times: Ints,
-    values: Floats,
-) -> None:
-    for repeat in range(times.shape[0]):
-        ones, zeros = 0.0, 0.0
-        for row in range(len(score)):
-            mass = weight[row] * times[repeat, patient[row]]
-            if positive[row]:
-                ones += mass
-            else:
-                zeros += mass
-        if ones <= 0 or zeros <= 0:
-            values[repeat] = np.nan
-            continue
-        of_one, of_zero = 1.0, 1.0
-        if not np.isnan(prevalence):
-            of_one, of_zero = prevalence / ones, (1 - prevalence) / zeros
-        tp, fp, step, area = 0.0, 0.0, 0.0, 0.0
-        for row in range(len(score)):
-            if row and score[row] != score[row - 1]:
-                if step > 0:
-                    area += step * tp / (tp + fp)
-                step = 0.0
-            mass = weight[row] * times[repeat, patient[row]]
-            if positive[row]:
-                tp += mass * of_one
-                step += mass * of_one
-            else:
-                fp += mass * of_zero
-        if step > 0:
-            area += step * tp / (tp + fp)
-        values[repeat] = area / tp
+def _batch(kernel: RankedAreas, output: int, times: Ints, values: Floats) -> None:
+    for first in range(0, len(times), LANES):
+        part = times[first : first + LANES]
+        lanes = np.zeros((times.shape[1], LANES), dtype=np.uint8)
+        lanes[:, : len(part)] = part.T
+        found = np.empty((2, LANES))
+        kernel.fill(lanes, found)
+        values[first : first + len(part)] = found[output, : len(part)]

@@ -41,7 +41,7 @@ def fit(name: str, sample: Sample, prevalence: float | None) -> tuple[float, flo
     """Return (intercept, slope); the slope is 1 where only the intercept is fitted."""
     weight = _class_weights(sample, prevalence)
     found = np.empty(2)
-    _newton(
+    newton(
         logits(sample.score),
         sample.positive,
         weight,
@@ -80,7 +80,7 @@ def _class_weights(sample: Sample, prevalence: float | None) -> Floats:
 
 
 @compiled
-def _newton(
+def newton(
     x: Floats,
     positive: Bools,
     weight: Floats,
@@ -88,6 +88,7 @@ def _newton(
     start: Floats,
     found: Floats,
 ) -> None:
+    """Fill found with intercept and slope (1 where only the intercept is fitted), NaN if none."""
     a, b = start[0], start[1]
     for _ in range(_ROUNDS):
         g0, g1, h00, h01, h11 = 0.0, 0.0, 0.0, 0.0, 0.0
@@ -149,5 +150,5 @@ def _fit_batch(  # noqa: PLR0913, PLR0917 - compiled loops take positions
             for row in range(len(x)):
                 part = prevalence / ones if positive[row] else (1 - prevalence) / zeros
                 mass[row] *= part * total
-        _newton(x, positive, mass, with_slope, start, found)
+        newton(x, positive, mass, with_slope, start, found)
         values[repeat] = found[1] if with_slope else found[0]

@@ -1,47 +1,65 @@
 """The rows that one quantity is estimated from, and what the sampling design allows."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from proctor_workers.statistics.arrays import Bools, Floats, Ints
+
+Column = NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
     """Rows after the missing-output rule, ordered by (patient, case).
 
-    `score` may hold infinities where a rule places a missing output at an end; `call` is None
-    where the quantity takes no decision; `stratum` is the patient's bootstrap stratum.
+    `columns` holds what the quantity is made from, one entry a row: for binary decisions
+    `positive`, `score` and `call`. `stratum` is the patient's bootstrap stratum.
     """
 
     patient: Ints
-    positive: Bools
-    score: Floats
-    call: Bools | None
     weight: Floats
     stratum: Ints
+    columns: Mapping[str, Column]
 
     def __len__(self) -> int:
         return len(self.patient)
+
+    def __getitem__(self, name: str) -> Column:
+        return self.columns[name]
 
     def take(self, keep: Bools) -> "Sample":
         """Return the rows where `keep` holds."""
         return replace(
             self,
             patient=self.patient[keep],
-            positive=self.positive[keep],
-            score=self.score[keep],
-            call=None if self.call is None else self.call[keep],
             weight=self.weight[keep],
             stratum=self.stratum[keep],
+            columns={name: column[keep] for name, column in self.columns.items()},
         )
 
-    def calls(self) -> Bools:
-        """Return the decisions."""
-        if self.call is None:
-            raise ValueError("this quantity needs decisions at an operating point")
-        return self.call
+    @property
+    def positive(self) -> Bools:
+        """Whether the reference standard is positive."""
+        return self.columns["positive"]
+
+    @property
+    def score(self) -> Floats:
+        """Scores; infinite where a rule places a missing output at an end."""
+        return self.columns["score"]
+
+    @property
+    def call(self) -> Bools:
+        """Decisions."""
+        return self.columns["call"]
+
+    @property
+    def n_positive(self) -> int | None:
+        """Number of reference-positive rows; None where the task has no such status."""
+        return int(self.positive.sum()) if "positive" in self.columns else None
 
     def codes(self) -> tuple[Ints, Ints]:
         """Return each row's patient as 0..P-1 and each patient's stratum."""

@@ -11,6 +11,8 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 Words = NDArray[np.uint64]
+Halves = NDArray[np.uint32]
+Times = NDArray[np.uint8]
 
 F = TypeVar("F", bound=Callable[..., object])
 

@@ -4,9 +4,10 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
-from proctor_workers.statistics.arrays import Bools, Floats, Ints, group_sums
+from proctor_workers.statistics.arrays import Bools, Floats, Halves, Ints, Words, compiled
+from proctor_workers.statistics.ordering import ascending
 from proctor_workers.statistics.proportions import Limits, normal_quantile, root
 
 
@@ -35,22 +36,68 @@ def placements(score: Floats, positive: Bools) -> Placements:
     n = len(positive) - m
     if not m or not n:
         raise ValueError("an AUC needs at least one positive and one negative")
-    overall = stats.rankdata(score)
+    keys, rows = ascending(score)
     placement = np.empty(len(score))
-    placement[positive] = (overall[positive] - stats.rankdata(score[positive])) / n
-    placement[~positive] = 1 - (overall[~positive] - stats.rankdata(score[~positive])) / m
-    return Placements(float(placement[positive].mean()), placement, positive)
+    twice_won = _place(keys, rows, positive, m, placement)
+    return Placements(twice_won / (2 * m * n), placement, positive)
+
+
+@compiled
+def _place(keys: Words, rows: Halves, positive: Bools, m: int, placement: Floats) -> int:
+    """Write each row's placement; return twice the number of pairs that positives win."""
+    n = len(rows) - m
+    ones, zeros, won = 0, 0, 0  # of the scores below
+    stop = 0
+    while stop < len(rows):
+        first = stop
+        tied_ones, tied_zeros = 0, 0
+        while stop < len(rows) and keys[stop] == keys[first]:
+            if positive[rows[stop]]:
+                tied_ones += 1
+            else:
+                tied_zeros += 1
+            stop += 1
+        of_positive = (zeros + tied_zeros / 2) / n
+        of_negative = (m - ones - tied_ones / 2) / m
+        for place in range(first, stop):
+            row = rows[place]
+            placement[row] = of_positive if positive[row] else of_negative
+        won += tied_ones * (2 * zeros + tied_zeros)
+        ones += tied_ones
+        zeros += tied_zeros
+    return won
 
 
 def patient_parts(sample: Placements, patient: Ints, patients: int) -> Floats:
     """Return each patient's centred part of the AUC's two halves, (patients, 2)."""
-    centred = sample.placement - sample.auc
-    return np.column_stack(
-        [
-            group_sums(np.where(sample.positive, centred, 0.0) / sample.m, patient, patients),
-            group_sums(np.where(sample.positive, 0.0, centred) / sample.n, patient, patients),
-        ]
-    )
+    parts = np.zeros((2, patients))
+    _add_parts(sample.placement, sample.positive, patient, sample.auc, sample.m, parts)
+    return parts.T
+
+
+@compiled
+def _add_parts(
+    placement: Floats, positive: Bools, patient: Ints, auc: float, m: int, parts: Floats
+) -> None:
+    n = len(placement) - m
+    for row in range(len(placement)):
+        if positive[row]:
+            parts[0, patient[row]] += (placement[row] - auc) / m
+        else:
+            parts[1, patient[row]] += (placement[row] - auc) / n
+
+
+@compiled
+def _with_class(positive: Bools, patient: Ints, patients: int) -> tuple[Bools, Bools]:
+    """Which patients have a positive row, and which a negative one."""
+    has_positive = np.zeros(patients, dtype=np.bool_)
+    has_negative = np.zeros(patients, dtype=np.bool_)
+    for row in range(len(positive)):
+        if positive[row]:
+            has_positive[patient[row]] = True
+        else:
+            has_negative[patient[row]] = True
+    return has_positive, has_negative
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +126,8 @@ def patient_auc(score: Floats, positive: Bools, patient: Ints, patients: int) ->
     """
     sample = placements(score, positive)
     parts = patient_parts(sample, patient, patients)
-    has_positive = np.bincount(patient[positive], minlength=patients) > 0
-    has_negative = np.bincount(patient[~positive], minlength=patients) > 0
-    plain = _delong_variance(sample)
+    has_positive, has_negative = _with_class(positive, patient, patients)
+    plain = _delong_variance(sample.placement, positive, sample.auc)
     variance = _clustered_covariance(parts, parts, has_positive, has_negative)
     return PatientAuc(
         sample.auc,
@@ -95,20 +141,50 @@ def patient_auc(score: Floats, positive: Bools, patient: Ints, patients: int) ->
     )
 
 
-def _delong_variance(sample: Placements) -> float:
-    halves = (sample.placement[sample.positive], sample.placement[~sample.positive])
-    return float(sum(np.var(half, ddof=1) / len(half) for half in halves if len(half) > 1))
+@compiled
+def _delong_variance(placement: Floats, positive: Bools, auc: float) -> float:
+    """The variance with every row on its own (DeLong et al., Biometrics 1988;44:837)."""
+    ones, zeros, of_ones, of_zeros = 0, 0, 0.0, 0.0
+    for row in range(len(placement)):
+        square = (placement[row] - auc) ** 2
+        if positive[row]:
+            ones += 1
+            of_ones += square
+        else:
+            zeros += 1
+            of_zeros += square
+    variance = 0.0
+    if ones > 1:
+        variance += of_ones / (ones - 1) / ones
+    if zeros > 1:
+        variance += of_zeros / (zeros - 1) / zeros
+    return variance
 
 
 def _clustered_covariance(
     first: Floats, second: Floats, has_positive: Bools, has_negative: Bools
 ) -> float:
     """Covariance of two AUCs over the same patients, with Obuchowski's small-sample factors."""
-    total = int((has_positive | has_negative).sum())
-    s10 = np.sum(first[:, 0] * second[:, 0]) * _factor(int(has_positive.sum()))
-    s01 = np.sum(first[:, 1] * second[:, 1]) * _factor(int(has_negative.sum()))
-    s11 = np.sum(first[:, 0] * second[:, 1] + first[:, 1] * second[:, 0]) * _factor(total)
-    return float(s10 + s01 + s11)
+    s10, s01, s11, positives, negatives, total = _cross_sums(
+        first, second, has_positive, has_negative
+    )
+    return s10 * _factor(positives) + s01 * _factor(negatives) + s11 * _factor(total)
+
+
+@compiled
+def _cross_sums(
+    first: Floats, second: Floats, has_positive: Bools, has_negative: Bools
+) -> tuple[float, float, float, int, int, int]:
+    s10, s01, s11 = 0.0, 0.0, 0.0
+    positives, negatives, total = 0, 0, 0
+    for patient in range(len(first)):
+        s10 += first[patient, 0] * second[patient, 0]
+        s01 += first[patient, 1] * second[patient, 1]
+        s11 += first[patient, 0] * second[patient, 1] + first[patient, 1] * second[patient, 0]
+        positives += has_positive[patient]
+        negatives += has_negative[patient]
+        total += has_positive[patient] or has_negative[patient]
+    return s10, s01, s11, positives, negatives, total
 
 
 def _factor(clusters: int) -> float:
@@ -174,8 +250,7 @@ def delong_paired(
     patients = int(code.max()) + 1
     one, two = placements(first, positive), placements(second, positive)
     parts = patient_parts(one, code, patients) - patient_parts(two, code, patients)
-    has_positive = np.bincount(code[positive], minlength=patients) > 0
-    has_negative = np.bincount(code[~positive], minlength=patients) > 0
+    has_positive, has_negative = _with_class(positive, code, patients)
     variance = _clustered_covariance(parts, parts, has_positive, has_negative)
     difference = one.auc - two.auc
     if variance <= 0:

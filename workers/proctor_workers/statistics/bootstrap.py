@@ -1,25 +1,123 @@
 """The patient bootstrap with BCa limits: patients are drawn within the design's strata."""
 
-import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 from scipy import special
 
-from proctor_workers.statistics.arrays import Floats, Ints, Words, compiled
-from proctor_workers.statistics.draws import Stream, below, stratum_layout
+from proctor_workers.statistics.arrays import Floats, Ints, Times, compiled
+from proctor_workers.statistics.draws import LANES, Stream, drawn_times
 
 _FEWEST_USABLE = 0.9  # fewer defined resamples than this share: no interval is given
+_KEPT_BYTES = 1 << 24  # draws up to 16 MiB are kept for the next quantity, larger ones made again
+_LOOP_COUNTS = 1 << 20  # draw counts handed to a loop at once: 8 MiB
+
+
+class Kernel(Protocol):
+    """A compiled statistic of how often patients are drawn, over `LANES` resamples at once.
+
+    Each lane is summed in the order of its own rows, so that no result depends on its neighbours.
+    """
+
+    outputs: int
+
+    def fill(self, times: Times, values: Floats) -> None:
+        """Turn draw counts (patients, LANES) into values (outputs, LANES)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Resampling:
-    """How often, in which strata (per patient) and from which stream patients are drawn."""
+    """How often, in which strata (per patient) and from which stream patients are drawn.
+
+    It can be shared: all quantities of the same patients then see the same draws, and where those
+    fit into 16 MiB they are made once. Which way they came changes no value.
+    """
 
     resamples: int
     stratum: Ints
     stream: Stream
+    _kept: list[tuple[int, Times]] = field(default_factory=list, repr=False, compare=False)
+
+    def times(self) -> Iterator[tuple[int, Times]]:
+        """Yield (first resample, draw counts (patients, LANES)), zero past the last resample."""
+        if self._kept:
+            yield from self._kept
+            return
+        blocks = -(-self.resamples // LANES)
+        keep = blocks * LANES * len(self.stratum) <= _KEPT_BYTES
+        made: list[tuple[int, Times]] = []
+        for first, times in drawn_times(self.stratum, self.resamples, self.stream):
+            if keep:
+                made.append((first, times))
+            yield first, times
+        self._kept.extend(made)
+
+    def replicate(self, *kernels: Kernel) -> list[Floats]:
+        """Return each kernel's values (resamples, outputs), all in one pass over the draws."""
+        found = [np.empty((self.resamples, kernel.outputs)) for kernel in kernels]
+        for first, times in self.times():
+            for kernel, values in zip(kernels, found, strict=True):
+                part = np.empty((kernel.outputs, LANES))
+                kernel.fill(times, part)
+                inside = values[first : first + LANES]
+                inside[:] = part.T[: len(inside)]
+        return found
+
+    def sums(self, columns: Floats) -> Floats:
+        """Return the column sums (resamples, k) of the patients' rows (patients, k)."""
+        return self.replicate(ColumnSums(columns))[0]
+
+    def values(self, loop: Callable[[Ints, Floats], None]) -> Floats:
+        """Return what a loop makes of the draw counts (batch, patients): values (resamples,)."""
+        found = np.empty(self.resamples)
+        step = min(LANES, max(1, _LOOP_COUNTS // max(len(self.stratum), 1)))
+        for first, times in self.times():
+            stop = min(LANES, self.resamples - first)
+            for lane in range(0, stop, step):
+                last = min(lane + step, stop)
+                counts = times[:, lane:last].T.astype(np.int64, order="C")
+                loop(counts, found[first + lane : first + last])
+        return found
+
+
+class ColumnSums:
+    """The sums of the patients' columns (patients, k) over the drawn patients."""
+
+    def __init__(self, columns: Floats) -> None:
+        self.columns = np.ascontiguousarray(columns, dtype=np.float64)
+        self.outputs = self.columns.shape[1]
+
+    def fill(self, times: Times, values: Floats) -> None:
+        """Add each column up in the patients' order; values are (k, LANES)."""
+        _add_up(times, self.columns, values)
+
+
+@compiled
+def _add_up(times: Times, columns: Floats, values: Floats) -> None:
+    """Add four patients at a time, one after the other: a total is read and written once."""
+    patients, width = columns.shape
+    values[:] = 0.0
+    drawn = np.zeros((4, LANES))
+    first, second, third, fourth = drawn[0], drawn[1], drawn[2], drawn[3]
+    mass = np.zeros((4, width))
+    for start in range(0, patients, 4):
+        for step in range(4):
+            inside = start + step < patients
+            for lane in range(LANES):
+                drawn[step, lane] = times[start + step, lane] if inside else 0
+            for column in range(width):
+                mass[step, column] = columns[start + step, column] if inside else 0.0
+        for column in range(width):
+            a, b, c, d = mass[0, column], mass[1, column], mass[2, column], mass[3, column]
+            if a != 0.0 or b != 0.0 or c != 0.0 or d != 0.0:
+                total = values[column]
+                for lane in range(LANES):
+                    total[lane] = (
+                        ((total[lane] + first[lane] * a) + second[lane] * b) + third[lane] * c
+                    ) + fourth[lane] * d
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,44 +130,9 @@ class BootstrapLimits:
     reason: str | None = None
 
 
-_KEPT = 8
-_RECENT: dict[tuple[str, int, Stream], Floats] = {}
-
-
 def bootstrap_sums(sums: Floats, plan: Resampling) -> Floats:
-    """Redraw patients and return the column sums (resamples, k) of their rows (patients, k).
-
-    The last few are kept: F1, MCC and the like are formulas of the same sums.
-    """
-    source = hashlib.sha256(sums.tobytes() + plan.stratum.tobytes()).hexdigest()
-    key = (source, plan.resamples, plan.stream)
-    if key not in _RECENT:
-        while len(_RECENT) >= _KEPT:
-            _RECENT.pop(next(iter(_RECENT)))
-        _RECENT[key] = _bootstrap_sums(sums, plan)
-    return _RECENT[key]
-
-
-def _bootstrap_sums(sums: Floats, plan: Resampling) -> Floats:
-    order, bounds = stratum_layout(plan.stratum)
-    ordered = np.ascontiguousarray(sums[order])
-    drawn = np.empty((plan.resamples, sums.shape[1]))
-    for first, words in plan.stream.batches(plan.resamples, len(order)):
-        _draw_sums(ordered, bounds, words, drawn[first : first + len(words)])
-    return drawn
-
-
-@compiled
-def _draw_sums(ordered: Floats, bounds: Ints, words: Words, drawn: Floats) -> None:
-    for repeat in range(words.shape[0]):
-        for column in range(ordered.shape[1]):
-            drawn[repeat, column] = 0.0
-        for part in range(len(bounds) - 1):
-            start, size = bounds[part], bounds[part + 1] - bounds[part]
-            for position in range(start, start + size):
-                chosen = start + below(words[repeat], position, size)
-                for column in range(ordered.shape[1]):
-                    drawn[repeat, column] += ordered[chosen, column]
+    """Redraw patients and return the column sums (resamples, k) of their rows (patients, k)."""
+    return plan.sums(sums)
 
 
 def bootstrap_counts(plan: Resampling, statistic: Callable[[Ints, Floats], None]) -> Floats:
@@ -77,23 +140,7 @@ def bootstrap_counts(plan: Resampling, statistic: Callable[[Ints, Floats], None]
 
     `statistic(times, values)` gets (batch, patients) counts and fills (batch,) values.
     """
-    order, bounds = stratum_layout(plan.stratum)
-    values = np.empty(plan.resamples)
-    for first, words in plan.stream.batches(plan.resamples, len(order)):
-        times = np.zeros((len(words), len(order)), dtype=np.int64)
-        _draw_counts(order, bounds, words, times)
-        statistic(times, values[first : first + len(words)])
-    return values
-
-
-@compiled
-def _draw_counts(order: Ints, bounds: Ints, words: Words, times: Ints) -> None:
-    for repeat in range(words.shape[0]):
-        for part in range(len(bounds) - 1):
-            start, size = bounds[part], bounds[part + 1] - bounds[part]
-            for position in range(start, start + size):
-                chosen = start + below(words[repeat], position, size)
-                times[repeat, order[chosen]] += 1
+    return plan.values(statistic)
 
 
 def jackknife_influence(without: Floats, stratum: Ints) -> Floats:
@@ -117,7 +164,10 @@ def acceleration(influence: Floats, stratum: Ints) -> float:
 
 
 def _stratum_means(values: Floats, stratum: Ints) -> tuple[Floats, Floats]:
-    _, code = np.unique(stratum, return_inverse=True)
+    if len(stratum) and np.all(stratum == stratum[0]):
+        code = np.zeros(len(stratum), dtype=np.int64)
+    else:
+        _, code = np.unique(stratum, return_inverse=True)
     size = np.bincount(code).astype(np.float64)
     mean = np.bincount(code, weights=values) / size
     return size[code], mean[code]
@@ -130,25 +180,41 @@ def bca_limits(
 
     Resamples in which the quantity is undefined are left out and counted.
     """
-    defined = np.sort(replicates[np.isfinite(replicates)])
+    finite = np.isfinite(replicates)
+    defined = replicates if finite.all() else replicates[finite]
     undefined = len(replicates) - len(defined)
     if len(defined) < _FEWEST_USABLE * len(replicates):
         return BootstrapLimits(None, None, undefined, "undefined in too many resamples")
-    if defined[0] == defined[-1]:
+    if defined.min() == defined.max():
         return BootstrapLimits(None, None, undefined, "no variation between resamples")
     tolerance = 1e-12 * max(1.0, abs(estimate))  # equal values may differ in their last bit
-    below_it = float(np.sum(defined < estimate - tolerance))
-    at_it = float(np.sum(np.abs(defined - estimate) <= tolerance))
-    share = (below_it + at_it / 2) / len(defined)
+    below_it = np.count_nonzero(defined < estimate - tolerance)
+    up_to_it = np.count_nonzero(defined <= estimate + tolerance)
+    share = (below_it + up_to_it) / 2 / len(defined)
     edge = 0.5 / len(defined)
     bias = float(special.ndtri(min(max(share, edge), 1 - edge)))
     z = float(special.ndtri(0.5 + level / 2))
-    limits = [_shifted_quantile(defined, bias, accelerated, sign * z) for sign in (-1, 1)]
-    return BootstrapLimits(min(limits), max(limits), undefined)
+    lower, upper = _quantiles(defined, [_moved(bias, accelerated, side) for side in (-z, z)])
+    return BootstrapLimits(min(lower, upper), max(lower, upper), undefined)
 
 
-def _shifted_quantile(ordered: Floats, bias: float, accelerated: float, z: float) -> float:
+def _moved(bias: float, accelerated: float, z: float) -> float:
+    """Return the share of resamples below the limit that lies z standard errors off."""
     moved = bias + z
     divisor = 1 - accelerated * moved
-    share = float(special.ndtr(bias + moved / divisor)) if divisor > 0 else float(moved > 0)
-    return float(np.quantile(ordered, share, method="weibull"))
+    return float(special.ndtr(bias + moved / divisor)) if divisor > 0 else float(moved > 0)
+
+
+def _quantiles(values: Floats, shares: list[float]) -> list[float]:
+    """Return quantiles at share * (n + 1), between neighbours (Hyndman & Fan 1996, type 6).
+
+    Only the neighbours are put in their places, not all values.
+    """
+    last = len(values) - 1
+    places = [min(max(share * len(values) + share - 1, 0.0), float(last)) for share in shares]
+    floors = [math.floor(place) for place in places]
+    parted = np.partition(values, sorted({*floors, *(min(floor + 1, last) for floor in floors)}))
+    return [
+        float(parted[floor] + (parted[min(floor + 1, last)] - parted[floor]) * (place - floor))
+        for floor, place in zip(floors, places, strict=True)
+    ]

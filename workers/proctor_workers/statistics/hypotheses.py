@@ -34,9 +34,10 @@ def mcnemar_mid_p(first_only: int, second_only: int) -> float:
     n = first_only + second_only
     if n == 0:
         return 1.0
-    exact = 2 * float(stats.binom.cdf(min(first_only, second_only), n, 0.5))
     point = float(stats.binom.pmf(min(first_only, second_only), n, 0.5))
-    return min(1.0, exact - point)
+    if first_only == second_only:
+        return 1.0 - point / 2  # the paper's own case: the exact p value is cut at 1
+    return mcnemar_exact(first_only, second_only) - point
 
 
 def mcnemar(first_only: int, second_only: int, *, corrected: bool) -> TestOutcome:

@@ -48,9 +48,7 @@ def measure_evaluation(tools: Tools, evaluation: dict[str, Any]) -> None:
     reference = _reference(store, cohort)  # 1
     names = _names(evaluation, reference)
     predictions = _predictions(records, store, evaluation)  # 2
-    observations = observations_from_predictions(
-        predictions, names, reference, entry["manifest"]
-    )  # 3
+    observations = observations_from_predictions(predictions, names, reference)  # 3
     measurement = measure(protocol, entry["manifest"], observations, reference)  # 4
     with tempfile.TemporaryDirectory(dir=settings.work_dir) as folder:  # 5
         digests = write_evidence(

@@ -7,25 +7,15 @@ from typing import Any
 import numpy as np
 
 from proctor_backend.domain.result import Conclusion
-from proctor_workers.metrics.binary import METRICS, evaluate, hits, row_columns
-from proctor_workers.metrics.estimate import (
-    Estimate,
-    Plan,
-    estimate,
-    influence,
-    share,
-    share_columns,
-)
+from proctor_workers.metrics.metric import Estimate, FormulaOfSums, Metric, Plan, Share
 from proctor_workers.metrics.sample import Sample
 from proctor_workers.statistics.arrays import Bools, Floats, group_sums
 from proctor_workers.statistics.bootstrap import (
-    Resampling,
     acceleration,
     bca_limits,
     bootstrap_sums,
     jackknife_influence,
 )
-from proctor_workers.statistics.draws import Stream
 from proctor_workers.statistics.proportions import miettinen_nurminen, square_and_add
 
 
@@ -35,7 +25,7 @@ class Contrast:
 
     n: int
     patients: int
-    n_positive: int
+    n_positive: int | None
     method: str
     difference: float | None = None
     lower: float | None = None
@@ -44,7 +34,7 @@ class Contrast:
 
 
 def contrast(
-    name: str,
+    metric: Metric,
     sample: Sample,
     level: Bools,
     other: Bools,
@@ -57,50 +47,46 @@ def contrast(
     counts: dict[str, Any] = {
         "n": len(both),
         "patients": both.patients,
-        "n_positive": int(both.positive.sum()),
+        "n_positive": both.n_positive,
     }
     first, second = pair
     if first.value is None or second.value is None:
         return Contrast(**counts, method="none", reason="not estimable in one of the groups")
     difference = first.value - second.value
-    lower, upper, method = _limits(name, sample, level, other, pair, plan)
+    lower, upper, method = _limits(metric, sample, level, other, pair, plan)
     return Contrast(**counts, method=method, difference=difference, lower=lower, upper=upper)
 
 
 def _limits(
-    name: str,
+    metric: Metric,
     sample: Sample,
     level: Bools,
     other: Bools,
     pair: tuple[Estimate, Estimate],
     plan: Plan,
 ) -> tuple[float | None, float | None, str]:
-    metric = METRICS[name]
     both = sample.take(level | other)
-    standardised = plan.design.standardised_to is not None and metric.prevalence_bound
-    if metric.family == "proportion" and not standardised:
-        inside = both.take(hits(name, both).inside)
+    counted = metric.share_of(both, plan.design)
+    if counted is not None:
+        inside = both.take(counted.inside)
         if not inside.clustered and not inside.weighted:
             counts = [(int(part.numerator or 0), int(part.denominator or 0)) for part in pair]
             lower, upper = miettinen_nurminen(*counts[0], *counts[1], level=plan.level)
             return lower, upper, "Miettinen-Nurminen"
-    if metric.family in {"proportion", "sums"} and not (standardised and metric.formula is None):
-        limits = _bootstrap_limits(name, sample.take(level | other), level[level | other], plan)
+    if isinstance(metric, FormulaOfSums | Share):
+        limits = _bootstrap_limits(metric, both, level[level | other], plan)
         if limits is not None:
             return *limits, f"patient bootstrap, BCa, {plan.resamples} resamples"
     if any(part.lower is None or part.upper is None for part in pair):
         return None, None, "no interval: a group has none"
-    lower, upper = _square_and_add(name, sample, level, other, pair, plan)
+    lower, upper = _square_and_add(metric, sample, level, other, pair, plan)
     return lower, upper, f"square-and-add of {pair[0].method} limits"
 
 
 def _bootstrap_limits(
-    name: str, both: Sample, level: Bools, plan: Plan
+    metric: FormulaOfSums | Share, both: Sample, level: Bools, plan: Plan
 ) -> tuple[float, float] | None:
-    metric = METRICS[name]
-    prevalence = plan.design.standardised_to if metric.prevalence_bound else None
-    as_share = metric.family == "proportion" and prevalence is None
-    columns = share_columns(name, both) if as_share else row_columns(metric, both)
+    columns = metric.columns(both)
     code, stratum = both.codes()
     sides = np.hstack([columns * level[:, None], columns * ~level[:, None]])
     sums = group_sums(sides, code, len(stratum))
@@ -108,38 +94,32 @@ def _bootstrap_limits(
 
     def gap(totals: Floats) -> Floats:
         first, second = totals[..., :width], totals[..., width:]
-        if as_share:
-            return share(first) - share(second)
-        return evaluate(metric, first, prevalence) - evaluate(metric, second, prevalence)
+        difference: Floats = metric.apply(first, plan.design) - metric.apply(second, plan.design)
+        return difference
 
     total = sums.sum(axis=0)
-    plan_ = Resampling(plan.resamples, stratum, Stream(plan.seed, f"contrast/{plan.stream}"))
+    draws = plan.resampling(stratum, "contrast")
     accelerated = acceleration(jackknife_influence(gap(total - sums), stratum), stratum)
-    found = bca_limits(float(gap(total)), gap(bootstrap_sums(sums, plan_)), accelerated, plan.level)
+    found = bca_limits(float(gap(total)), gap(bootstrap_sums(sums, draws)), accelerated, plan.level)
     if found.lower is None or found.upper is None:
         return None
     return found.lower, found.upper
 
 
 def _square_and_add(
-    name: str,
+    metric: Metric,
     sample: Sample,
     level: Bools,
     other: Bools,
     pair: tuple[Estimate, Estimate],
     plan: Plan,
 ) -> tuple[float, float]:
-    metric = METRICS[name]
-    prevalence = plan.design.standardised_to if metric.prevalence_bound else None
     correlation = 0.0
-    shared = np.intersect1d(sample.patient[level], sample.patient[other])
-    if len(shared) and (
-        metric.formula is not None or metric.family in {"auroc", "auprc", "logistic"}
-    ):
+    if len(np.intersect1d(sample.patient[level], sample.patient[other])):
         each = np.zeros((int(sample.patient.max()) + 1, 2))
         for column, rows in enumerate((level, other)):
             part = sample.take(rows)
-            each[np.unique(part.patient), column] = influence(metric, part, prevalence)
+            each[np.unique(part.patient), column] = metric.influence(part, plan.design)
         squares = np.sum(each**2, axis=0)
         if np.all(squares > 0):
             correlation = float(
@@ -171,8 +151,3 @@ def conclude(found: Contrast, *, rejected: bool, margin: float | None) -> Conclu
     if margin is not None and -edge < found.lower and found.upper < edge:
         return Conclusion.DIFFERENCE_BELOW_MARGIN if rejected else Conclusion.NO_RELEVANT_DIFFERENCE
     return Conclusion.INCONCLUSIVE
-
-
-def estimate_level(name: str, sample: Sample, rows: Bools, plan: Plan) -> Estimate:
-    """Estimate a quantity in one level."""
-    return estimate(name, sample.take(rows), plan)

@@ -5,8 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import special
 
-from proctor_workers.metrics.binary import METRICS, hits
-from proctor_workers.metrics.estimate import Plan, influence, point, share, share_columns
+from proctor_workers.metrics.metric import Hits, Metric, Plan, share
 from proctor_workers.metrics.sample import Sample
 from proctor_workers.statistics.arrays import Bools, Floats, group_sums
 from proctor_workers.statistics.draws import Stream
@@ -30,32 +29,23 @@ class EqualityTest:
     levels: tuple[str, ...] = ()
 
 
-def denominator_patients(name: str, sample: Sample) -> int:
-    """Return how many patients stand in the quantity's denominator: the smaller class for AUC."""
-    metric = METRICS[name]
-    if metric.family == "proportion":
-        return len(np.unique(sample.patient[hits(name, sample).inside]))
-    classes = (sample.positive, ~sample.positive)
-    return min(len(np.unique(sample.patient[rows])) for rows in classes)
-
-
 def equality_test(
-    name: str, sample: Sample, levels: list[tuple[str, Bools]], plan: Plan
+    metric: Metric, sample: Sample, levels: list[tuple[str, Bools]], plan: Plan
 ) -> EqualityTest:
     """Test that a quantity is the same in every level that is large enough.
 
     `levels` are row masks of the sample; a row may stand in several.
     """
-    sizes = {level: denominator_patients(name, sample.take(rows)) for level, rows in levels}
+    sizes = {level: metric.least_patients(sample.take(rows), plan.design) for level, rows in levels}
     tested = [(level, rows) for level, rows in levels if sizes[level] >= SMALLEST_TESTED]
     names = tuple(level for level, _ in tested)
     if len(tested) < 2:
         return EqualityTest(method="none", reason="not tested: fewer than two levels large enough")
-    metric = METRICS[name]
-    exact = metric.family in {"proportion", "auroc"} and not sample.weighted
-    wald = _wald(name, sample, [rows for _, rows in tested], plan)
+    counted = metric.share_of(sample, plan.design)
+    exact = (counted is not None or metric.family == "auroc") and not sample.weighted
+    wald = _wald(metric, sample, [rows for _, rows in tested], plan)
     if exact and (wald is None or min(sizes[level] for level in names) < SMALL_LEVEL):
-        p_value = _permuted(name, sample, [rows for _, rows in tested], plan)
+        p_value = _permuted(counted, sample, [rows for _, rows in tested], plan)
         return EqualityTest(
             method=f"permutation by patient, {PERMUTATIONS} draws", p_value=p_value, levels=names
         )
@@ -64,19 +54,20 @@ def equality_test(
     return replace(wald, levels=names)
 
 
-def _wald(name: str, sample: Sample, levels: list[Bools], plan: Plan) -> EqualityTest | None:
+def _wald(metric: Metric, sample: Sample, levels: list[Bools], plan: Plan) -> EqualityTest | None:
     """Joint Wald test on patient influences; None where a level has no usable variance."""
-    metric = METRICS[name]
     _, code = np.unique(sample.patient, return_inverse=True)
     patients = int(code.max()) + 1
-    prevalence = plan.design.standardised_to if metric.prevalence_bound else None
-    if metric.family == "proportion" and prevalence is None:
-        values, spread = _shares(name, sample, levels, code, patients)
+    counted = metric.share_of(sample, plan.design)
+    if counted is not None:
+        values, spread = _shares(counted, sample, levels, code, patients)
     else:
         values, spread = np.empty(len(levels)), np.zeros((patients, len(levels)))
         for column, rows in enumerate(levels):
             part = sample.take(rows)
-            value, each = _transformed(name, part, prevalence)
+            if metric.refusal(part, plan.design) is not None:
+                return None
+            value, each = _transformed(metric, part, plan)
             values[column] = value
             spread[np.unique(code[rows]), column] = each
         if not np.all(np.isfinite(values)) or not np.all(np.any(spread != 0, axis=0)):
@@ -91,10 +82,11 @@ def _wald(name: str, sample: Sample, levels: list[Bools], plan: Plan) -> Equalit
 
 
 def _shares(
-    name: str, sample: Sample, levels: list[Bools], code: np.ndarray, patients: int
+    counted: Hits, sample: Sample, levels: list[Bools], code: np.ndarray, patients: int
 ) -> tuple[Floats, Floats]:
     """Return proportions and influences centred at the pooled value, as under the hypothesis."""
-    columns = share_columns(name, sample)
+    weight = sample.weight * counted.inside
+    columns = np.column_stack([weight * counted.hit, weight])
     anywhere = np.any(np.column_stack(levels), axis=1)
     pooled = float(share(columns[anywhere].sum(axis=0)))
     values, spread = np.empty(len(levels)), np.empty((patients, len(levels)))
@@ -107,25 +99,25 @@ def _shares(
     return values, spread
 
 
-def _transformed(name: str, part: Sample, prevalence: float | None) -> tuple[float, Floats]:
-    """Return value and influences; an AUC on the logit, where its distribution is nearer normal."""
-    metric = METRICS[name]
-    value = point(metric, part, prevalence)
-    each = influence(metric, part, prevalence)
-    if metric.family != "auroc":
+def _transformed(metric: Metric, part: Sample, plan: Plan) -> tuple[float, Floats]:
+    """Return value and influences, on the logit where the metric is compared there."""
+    value = metric.point(part, plan.design)
+    each = metric.influence(part, plan.design)
+    if not metric.logit_scale:
         return value, each
     if not 0 < value < 1:
         return np.nan, each
     return float(special.logit(value)), each / (value * (1 - value))
 
 
-def _permuted(name: str, sample: Sample, levels: list[Bools], plan: Plan) -> float:
-    auc = METRICS[name].family == "auroc"
+def _permuted(counted: Hits | None, sample: Sample, levels: list[Bools], plan: Plan) -> float:
+    """Permute the levels among patients: of a share's hits, or of an AUC's scores."""
+    auc = counted is None
     member = np.column_stack(levels)
     inside = np.any(member, axis=1)
-    score = sample.score
-    if not auc:
-        counted = hits(name, sample)
+    if counted is None:
+        score = sample.score
+    else:
         inside = inside & counted.inside
         score = counted.hit.astype(np.float64)
     order = np.flatnonzero(inside)

@@ -55,11 +55,7 @@ def secondary(context: Context) -> CoreSection:
         for row in context.shown(role=role, scenario=None)
         if factor_of(row) is None and row["quantity"] not in {"count", "value", *RATES}
     ]
-    figures = [
-        FigureRef(name)
-        for kind in ("calibration", "precision_recall", "decision_curve")
-        for name in context.figure_ids(kind)
-    ]
+    figures = [FigureRef(name) for name in context.curves]
     table: tuple[Block, ...] = (_estimates(rows),) if rows else (Paragraph("None was declared."),)
     return CoreSection("secondary", "Secondary endpoints", (*table, *_endnotes(rows), *figures))
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from proctor_sdk.contracts.base import RunFailedError, RunLimits, RunSummary
 from proctor_sdk.contracts.diagnose import FATAL, Crash, of_exit, of_hang
+from proctor_sdk.outputs import OutputInvalidError, longest_line
 from proctor_sdk.predictions import (
-    OutputInvalidError,
     TaskSpec,
     failed_by_platform,
     parse_prediction,
@@ -123,7 +123,9 @@ class ProctorV1:
         self.summary.containers += 1
         now = time.monotonic()
         self.summary.start_seconds += now - begun
-        reader = PredictionReader(life.output, cap=self._limits.output_bytes)
+        reader = PredictionReader(
+            life.output, cap=self._limits.output_bytes, longest=longest_line(self._spec.kind)
+        )
         return _Box(life, container, reader, started=now, since=now, looked=now)
 
     # 2 feed, collect, end -----------------------------------------------------------------------

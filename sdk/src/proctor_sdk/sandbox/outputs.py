@@ -7,14 +7,14 @@ import stat
 from typing import TYPE_CHECKING
 
 from proctor_sdk.errors import ProctorSdkError
-from proctor_sdk.predictions import LONGEST_LINE
+from proctor_sdk.outputs import LONGEST_LINE
 from proctor_sdk.reasons import ReasonCode
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 PREDICTIONS = "predictions.jsonl"
-_READ = 1 << 18
+_READ = 1 << 20
 
 
 class OutputError(ProctorSdkError):
@@ -36,7 +36,15 @@ def read_output(folder: Path, name: str, *, cap: int) -> bytes:
 class PredictionReader:
     """Whole lines of a file that grows in a folder its writer controls."""
 
-    def __init__(self, folder: Path, *, cap: int, name: str = PREDICTIONS) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        cap: int,
+        longest: int = LONGEST_LINE,
+        name: str = PREDICTIONS,
+    ) -> None:
+        self._longest = longest
         self._folder = folder
         self._name = name
         self._cap = cap
@@ -55,7 +63,7 @@ class PredictionReader:
                     ReasonCode.OUTPUT_TOO_LARGE, "More was written than the limit allows."
                 )
             *whole, self._rest = (self._rest + data).split(b"\n")
-            if len(self._rest) > LONGEST_LINE:
+            if len(self._rest) > self._longest:
                 raise OutputError(ReasonCode.OUTPUT_TOO_LARGE, "A line is longer than the limit.")
             if whole:
                 return whole

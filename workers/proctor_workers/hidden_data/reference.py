@@ -1,0 +1,78 @@
+"""Reads a reference standard that is more than one word: outputs as JSON, or a PNG label map."""
+
+import io
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from proctor_sdk.canonical import CanonicalError, canonical_bytes, strict_loads
+from proctor_sdk.outputs import LONGEST_ARRAY_LINE, OutputInvalidError, check_outputs
+from proctor_workers.hidden_data.canonical_file import Refusal
+
+_PNG = b"\x89PNG\r\n\x1a\n"
+_MOST_PIXELS = 1 << 28
+
+
+def reference_outputs(content: bytes, labels: Mapping[str, str]) -> str | Refusal:
+    """Return the canonical JSON of a reference file: a JSON object of outputs, or a PNG label map.
+
+    `labels` names the values of a label map; 0 is background.
+    """
+    if content.startswith(_PNG):
+        return _label_map(content, labels)
+    return checked_outputs(content)
+
+
+def checked_outputs(content: bytes) -> str | Refusal:
+    """Return the canonical JSON of an object in the contract's tags, or what is wrong with it."""
+    if len(content) > LONGEST_ARRAY_LINE:
+        return Refusal("is larger than 32 MiB", "Give fewer or smaller parts.")
+    try:
+        outputs = strict_loads(content)
+    except CanonicalError:
+        return Refusal("is neither strict JSON nor a PNG", "Write one JSON object, UTF-8, no NaN.")
+    if not isinstance(outputs, dict) or not outputs:
+        return Refusal("is no JSON object of outputs", 'Write {"mask": …} or another known output.')
+    try:
+        check_outputs(outputs, ())
+    except OutputInvalidError as error:
+        return Refusal(f"is not as the contract has it: {error.message}", "Correct the file.")
+    return canonical_bytes(outputs).decode()
+
+
+def _label_map(content: bytes, labels: Mapping[str, str]) -> str | Refusal:
+    try:
+        with Image.open(io.BytesIO(content), formats=("PNG",)) as image:
+            if image.width * image.height > _MOST_PIXELS:
+                return Refusal("is larger than 2^28 pixels", "Cut it into several cases.")
+            if image.mode not in {"L", "P", "1", "I;16"}:
+                return Refusal(
+                    "is a PNG with colours, not a label map", "Save one grey value each."
+                )
+            pixels = np.asarray(image).astype(np.int64)
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError):
+        return Refusal("cannot be read as PNG", "Export it again.")
+    values = [int(value) for value in np.unique(pixels) if value]
+    if unknown := [value for value in values if str(value) not in labels]:
+        return Refusal(
+            f"holds the value {unknown[0]}, which has no name",
+            "Name it under reference_labels in the cohort's description.",
+        )
+    runs: dict[str, list[int]] = {}
+    for value in values:
+        name = labels[str(value)]
+        if name in runs:
+            return Refusal("has two values of one name", "Give each value its own name.")
+        runs[name] = _runs(pixels.ravel() == value)
+    mask = {"size": [int(side) for side in pixels.shape], "labels": runs}
+    return canonical_bytes({"mask": mask}).decode()
+
+
+def _runs(inside: NDArray[np.bool_]) -> list[int]:
+    """Return start, length, start, length … of the true stretches."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([0], inside.view(np.int8), [0]))))
+    starts, ends = edges[::2], edges[1::2]
+    runs: list[int] = np.column_stack([starts, ends - starts]).ravel().tolist()
+    return runs

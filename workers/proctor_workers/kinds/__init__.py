@@ -1,0 +1,1 @@
+"""What each kind of task makes of outputs and reference standard."""

@@ -1,0 +1,221 @@
+"""Binary classification: one score a case, decisions at operating points."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from proctor_backend.domain.result import Figure, Result, Role
+from proctor_workers.analysis_set import AnalysisSet
+from proctor_workers.answers import OK, Answers, Cases
+from proctor_workers.endpoints import Endpoint, Study, as_result
+from proctor_workers.kinds import binary_figures
+from proctor_workers.kinds.base import (
+    NEGATIVE,
+    POSITIVE,
+    WORST,
+    Columns,
+    Described,
+    Kind,
+    Setting,
+    View,
+    nowhere,
+    one_of,
+)
+from proctor_workers.metrics.binary import METRICS
+from proctor_workers.metrics.metric import Metric
+from proctor_workers.metrics.predictive_values import at_prevalence
+from proctor_workers.metrics.sample import Sample
+from proctor_workers.missing_outputs import apply_rule
+from proctor_workers.statistics.arrays import Bools, Floats, Ints
+
+_SHOWN_PER_POINT = ("sensitivity", "specificity", "ppv", "npv", "lr_positive", "lr_negative")
+
+
+class BinaryClassification(Kind):
+    """Columns: `positive`, `score` (NaN for none), `call:POINT` (1, 0, -1 for none of its own)."""
+
+    name = "binary_classification"
+
+    def metric(self, name: str, parameters: Mapping[str, Any]) -> Metric:
+        """Return a quantity of two classes."""
+        del parameters
+        return one_of(METRICS, name, self.name)
+
+    def read(self, setting: Setting, cases: Cases, answers: Answers) -> Columns:
+        """Read the positive class's score and the device's own calls."""
+        standard = setting.protocol["reference_standard"]
+        positive = cases.texts("reference_value") == standard["positive"]
+        rule = standard.get("equivocal_rule", "exclude")
+        if rule != "exclude":
+            equivocal = cases.texts("reference_status") == "equivocal"
+            positive = np.where(equivocal, rule == "as_positive", positive)
+        place, output = answers.row_case, answers.column("output")
+        scored = (output == "scores") & (
+            answers.column("category") == setting.manifest["task"]["positive"]
+        )
+        score = np.full(len(cases), np.nan)
+        score[place[scored]] = answers.column("score")[scored].astype(np.float64)
+        columns: dict[str, Any] = {"positive": positive.astype(np.bool_), "score": score}
+        point_of = answers.column("operating_point")
+        for point in setting.operating_points:
+            own = np.full(len(cases), -1, dtype=np.int64)
+            called = (output == "call") & (point_of == point)
+            own[place[called]] = answers.column("call")[called].astype(np.int64)
+            columns[f"call:{point}"] = own
+        return columns
+
+    def view(self, setting: Setting, analysis: AnalysisSet, endpoint: Endpoint) -> View:
+        """Return status with score or decisions; the worst case is an error, or the wrong end."""
+        positive, score = analysis["positive"], analysis["score"]
+        needs = endpoint.quantity.needs
+        if needs == "nothing":
+            return View(columns={"positive": positive, "score": score}, lacking=nowhere(analysis))
+        if needs == "call":
+            calls = decided(setting, analysis, endpoint.operating_point)
+            return View(
+                columns={"positive": positive, "call": calls == 1},
+                lacking=calls < 0,
+                fills={
+                    WORST: {"call": ~positive},
+                    POSITIVE: {"call": ~nowhere(analysis)},
+                    NEGATIVE: {"call": nowhere(analysis)},
+                },
+            )
+        high, low = (1.0, 0.0) if needs == "probability" else (np.inf, -np.inf)
+        return View(
+            columns={"positive": positive, "score": score},
+            lacking=np.isnan(score),
+            fills={
+                WORST: {"score": np.where(positive, low, high)},
+                POSITIVE: {"score": np.full(len(score), high)},
+                NEGATIVE: {"score": np.full(len(score), low)},
+            },
+        )
+
+    def described(self, setting: Setting) -> Iterable[Described]:
+        """Show the rates of every operating point, and the prevalence."""
+        for point in setting.operating_points:
+            for metric in _SHOWN_PER_POINT:
+                yield Described(metric=metric, operating_point=point)
+        yield Described(metric="prevalence")
+
+    def collapsed(self, analysis: AnalysisSet, aggregation: str, rows: Ints) -> Columns:
+        """Make patients of cases: positive with any positive case.
+
+        The score is the largest or the mean, thresholded afterwards; the device's own calls become
+        any case's call (max) or the majority's (mean, ties positive).
+        """
+        patient = analysis.patient
+        columns: dict[str, Any] = {
+            "positive": np.bincount(patient, weights=analysis["positive"]) > 0,
+            "score": _joint_score(analysis, aggregation, rows),
+        }
+        for name, column in analysis.columns.items():
+            if name.startswith("call:"):
+                columns[name] = _joint_call(patient, column, aggregation, rows)
+        return columns
+
+    def decisions(self, study: Study, analysis: AnalysisSet) -> Iterable[tuple[str, Sample, Bools]]:
+        """Return the decisions at each operating point."""
+        for point in study.operating_points:
+            endpoint = study.endpoint(Described(metric="accuracy", operating_point=point))
+            ruled = apply_rule(study, analysis, endpoint, endpoint.rule)
+            yield point, ruled.sample, ruled.kept
+
+    def further(self, study: Study, analysis: AnalysisSet) -> Sequence[Result]:
+        """Estimate PPV and NPV at the declared prevalence and at its low and high end."""
+        ends = {
+            "prevalence": study.design.prevalence,
+            "prevalence_low": study.design.prevalence_low,
+            "prevalence_high": study.design.prevalence_high,
+        }
+        found = []
+        for endpoint in study.endpoints:
+            if endpoint.metric not in {"ppv", "npv"}:
+                continue
+            sample = apply_rule(study, analysis, endpoint, endpoint.rule).sample
+            for name, prevalence in ends.items():
+                if prevalence is None:
+                    continue
+                part = at_prevalence(
+                    endpoint.metric, sample, float(prevalence), study.plan(endpoint)
+                )
+                id_ = f"{endpoint.result_id}@{name}"
+                found.append(as_result(endpoint, part, id_=id_, role=Role.DESCRIPTIVE))
+        return found
+
+    def figures(
+        self, study: Study, analysis: AnalysisSet, results: Sequence[Result]
+    ) -> Sequence[Figure]:
+        """Return ROC, calibration, decision curve and cross tables."""
+        return binary_figures.figures(study, analysis, results)
+
+    def errors(self, study: Study, analysis: AnalysisSet) -> list[dict[str, Any]]:
+        """List the false positives and negatives at the study's first operating point."""
+        point = next(
+            (one.operating_point for one in study.endpoints if one.operating_point is not None),
+            None,
+        )
+        if point is None:
+            return []
+        calls = decided(study.setting, analysis, point)
+        found = []
+        for row in range(len(analysis)):
+            positive, call = bool(analysis["positive"][row]), int(calls[row])
+            if analysis.status[row] != OK or call < 0 or bool(call) == positive:
+                continue
+            score = float(analysis["score"][row])
+            found.append(
+                {
+                    "case": analysis.case[row],
+                    "outcome": "false_positive" if call else "false_negative",
+                    "score": None if np.isnan(score) else score,
+                    "reference": "positive" if positive else "negative",
+                    "operating_point": point,
+                }
+            )
+        return found
+
+
+def decided(setting: Setting, analysis: AnalysisSet, point: str | None) -> Ints:
+    """Return decisions (1, 0, -1 for none): the device's own, else the thresholded score."""
+    rule = setting.operating_point(point)
+    own = analysis[f"call:{point}"]
+    calls: Ints = np.where(own >= 0, own, thresholded(analysis["score"], rule))
+    return calls
+
+
+def thresholded(score: Floats, point: Mapping[str, Any]) -> Ints:
+    """Decide on the emitted value; -1 without a score."""
+    threshold = point.get("threshold")
+    if threshold is None:
+        return np.full(len(score), -1, dtype=np.int64)
+    compare = {
+        ">=": np.greater_equal,
+        ">": np.greater,
+        "<=": np.less_equal,
+        "<": np.less,
+    }[point.get("comparator", ">=")]
+    called = compare(score, float(threshold)).astype(np.int64)
+    calls: Ints = np.where(np.isnan(score), -1, called)
+    return calls
+
+
+def _joint_score(analysis: AnalysisSet, aggregation: str, rows: Ints) -> Floats:
+    """Aggregate scores; a patient with a case without a score has none."""
+    if aggregation == "mean":
+        mean: Floats = np.bincount(analysis.patient, weights=analysis["score"]) / rows
+        return mean
+    largest = np.full(len(rows), -np.inf)
+    np.maximum.at(largest, analysis.patient, analysis["score"])
+    return largest
+
+
+def _joint_call(patient: Ints, call: Ints, aggregation: str, rows: Ints) -> Ints:
+    """Aggregate decisions; a patient with a case without a decision has none."""
+    known = np.bincount(patient, weights=call >= 0)
+    positive = np.bincount(patient, weights=call == 1)
+    called = positive > 0 if aggregation == "max" else positive * 2 >= rows
+    combined: Ints = np.where(known == rows, called.astype(np.int64), -1)
+    return combined
