@@ -13,6 +13,7 @@ from proctor_backend.api.permissions import RULES
 from proctor_backend.cli import build_parser as admin_parser
 from proctor_backend.settings import Settings
 from proctor_sdk.cli import build_parser as sdk_parser
+from proctor_sdk.outputs import TASKS, check_outputs
 from proctor_sdk.predictions import TaskSpec, parse_prediction
 from proctor_workers.cli import build_parser as worker_parser
 
@@ -129,6 +130,24 @@ def test_answers_in_the_contract_page_are_accepted():
         "indeterminate",
         "failed",
     ]
+
+
+def test_forms_of_every_tag_in_the_contract_page_are_accepted():
+    section = CONTRACT.read_text("utf-8").partition("## Outputs by kind of task")[2]
+    kinds, forms = section.partition("\n## ")[0].split("| tag | form |")
+    asked = {
+        tag
+        for kind in re.findall(r"^\| `(\w+)` \|", kinds, re.MULTILINE)
+        for tag in TASKS[kind].tags
+    }
+    shown = set()
+    for tag, text in re.findall(r"^\| `(\w+)` \| (.*) \|$", forms, re.MULTILINE):
+        examples = [one for one in INLINE.findall(text) if one[0] in '{["' and '"' in one]
+        for example in examples:
+            if not example.startswith(('"name"', '"spacing"')):
+                check_outputs({tag: json.loads(example)}, (), None)
+        shown |= {tag} if examples else set()
+    assert shown == asked
 
 
 def test_the_example_without_our_package_answers_every_case(tmp_path):

@@ -119,9 +119,9 @@ def _check_together(rows: list[Row], files: Collection[str], problems: Problems)
                 "Give each case its own name.",
             )  # fmt: skip
         for name in row.files:
-            _check_file(row, name, files, owners, problems)
+            _check_file(row, "files", name, files, owners, problems)
         if row.reference_file:
-            _check_file(row, row.reference_file, files, owners, problems)
+            _check_file(row, "reference_file", row.reference_file, files, owners, problems)
     if unowned := len(set(files) - owners.keys()):
         problems.add(
             0, "files", f"{unowned} uploaded files belong to no case",
@@ -130,15 +130,20 @@ def _check_together(rows: list[Row], files: Collection[str], problems: Problems)
 
 
 def _check_file(
-    row: Row, name: str, files: Collection[str], owners: dict[str, int], problems: Problems
+    row: Row,
+    column: str,
+    name: str,
+    files: Collection[str],
+    owners: dict[str, int],
+    problems: Problems,
 ) -> None:
     if name not in files:
         problems.add(
-            row.number, "files", "names a file that was not uploaded",
+            row.number, column, "names a file that was not uploaded",
             "Upload it, or correct the path.",
         )  # fmt: skip
     if (first := owners.setdefault(name, row.number)) != row.number:
         problems.add(
-            row.number, "files", f"names a file that belongs to row {first}",
+            row.number, column, f"names a file that belongs to row {first}",
             "One file belongs to one case.",
         )  # fmt: skip
