@@ -260,7 +260,13 @@ class Drafted:
 
 def make_ready(records: Records, cohort: str) -> None:
     """Stand in for the ingest worker, which these tests do not start."""
-    ready = {"state": "READY", "root": "ab" * 32, "cases": 500, "counts": {"sex": {"F": 250}}}
+    ready = {
+        "state": "READY",
+        "root": "ab" * 32,
+        "reference_sha256": "cd" * 32,
+        "cases": 500,
+        "counts": {"sex": {"F": 250}},
+    }
     ready |= {"blocks": [{"block": "b0", "cases": 500, "sha256": "cd" * 32}]}
     records.db["cohorts"].update_one({"_id": cohort}, {"$set": ready})
 

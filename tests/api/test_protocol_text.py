@@ -145,3 +145,14 @@ def test_reference_page_equals_the_schema() -> None:
     page = EXAMPLES.parents[1] / "reference/protocol.md"
     cure = "python -m proctor_backend.services.protocol_reference > docs/reference/protocol.md"
     assert page.read_text("utf-8") == reference_page(), f"run: {cure}"
+
+
+def test_a_margin_as_wide_as_the_quantitys_whole_range_is_refused(table: str) -> None:
+    text = table.replace("specificity], margin: 0.05", "specificity], margin: 1.5")
+    assert [one["field"] for one in check_protocol(text)] == ["subgroups[0].margin"]
+
+
+def test_a_margin_of_several_units_of_a_value_is_allowed() -> None:
+    text = (EXAMPLES / "regression.yaml").read_text("utf-8")
+    assert "endpoints: [bias], margin: 3" in text
+    assert check_protocol(text) == []

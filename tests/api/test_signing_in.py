@@ -169,6 +169,14 @@ def test_no_secret_is_kept(records: Records, admin: str) -> None:
     assert PASSWORD not in kept
 
 
+def test_changing_the_password_ends_all_tokens(records: Records, admin: str) -> None:
+    token = tokens.make_token(records, email="a@x.test", password=PASSWORD, name="t")["token"]
+    actor = people.actor_from_token(records, token)
+    people.change_password(records, actor, old=PASSWORD, new="another long password")
+    with pytest.raises(NotSignedInError):
+        people.actor_from_token(records, token)
+
+
 def test_changing_the_password_ends_all_sessions(records: Records, admin: str) -> None:
     secret = people.login(records, "a@x.test", PASSWORD)
     actor = people.actor_from_session(records, secret)

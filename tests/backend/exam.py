@@ -12,6 +12,7 @@ from proctor_backend.domain.ids import new_id
 from proctor_backend.domain.keys import image_key
 from proctor_backend.objects import ObjectStore
 from proctor_backend.records import Doc, Insert, Records
+from proctor_backend.services.study_lock import current_lock
 from proctor_sdk.encrypt import seal
 
 DIGEST = "sha256:" + "ab" * 32
@@ -51,6 +52,8 @@ def make_exam(records: Records, *, shards: int = 1, kind: str = "hidden") -> Exa
         *(Insert("shards", shard) for shard in made),
         event=Event(kind="exam.made", chain=entry["_id"], actor="test"),
     )
+    locked = current_lock(records, records.get("studies", study))
+    records.touch("studies", study, {"lock_digest": locked.digest}, expect={})
     records.db.outbox.delete_many({})
     ids = [str(shard["_id"]) for shard in made]
     return Exam(entry["_id"], evaluation["_id"], ids, cohort["_id"])
@@ -74,12 +77,21 @@ def _cohort(shards: int) -> Doc:
         {"block": f"b{n}", "cases": SHARD_CASES, "bytes": 1, "sha256": "cd" * 32} for n in numbers
     ]
     base = {"_id": new_id("coh"), "org": new_id("org"), "visibility": "hidden", "state": "READY"}
-    return base | {"root": "ef" * 32, "blocks": blocks}
+    terms = {
+        "allowed_tasks": ["binary_classification"],
+        "max_evaluations": 9,
+        "expires_at": "2099-01-01",
+        "agreement": "For this test.",
+        "contact": "partner@example.org",
+    }
+    digests = {"root": "ef" * 32, "reference_sha256": "cd" * 32}
+    return base | digests | {"blocks": blocks, "terms": terms}
 
 
 def _study(org: str, study: str, cohort: str) -> Doc:
     base = {"_id": study, "org": org, "state": "LOCKED", "protocol_digest": DIGEST}
-    return base | {"cohort": cohort, "conformance_cohort": cohort}
+    vendor = {"vendor_org": org, "vendor_salt": "salt", "plugin_digest": None}
+    return base | vendor | {"cohort": cohort, "conformance_cohort": cohort, "protocol_version": 1}
 
 
 def _entry(org: str, study: str, state: str) -> Doc:

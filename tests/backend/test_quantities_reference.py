@@ -11,8 +11,8 @@ What an endpoint's `metric` may name, by kind of task. Generated from
 `proctor_backend.domain.quantities`, the one vocabulary: a protocol that names another is refused at
 its line.
 
-- **at** an operating point of the manifest; **of** one target (`target:`), which some quantities may
-  take and others must.
+- **at** an operating point of the manifest; **of** one target (`target:`), which some quantities
+  may take and others must.
 - **missing**: a failed or indeterminate output is counted by the endpoint's `itd_rule`; where this
   says *complete cases* it is left out and its rate co-reported.
 - **prevalence**: a cohort enriched by design shifts it, so that the protocol must state the target
@@ -66,4 +66,5 @@ def test_definitions_end_and_labels_can_be_written():
     for name, quantity in QUANTITIES.items():
         assert quantity.name == name
         assert quantity.definition.endswith("."), name
-        assert quantity.label.format(**quantity.with_defaults({})), name
+        given = {key: one.default or 1.0 for key, one in quantity.parameters.items()}
+        assert quantity.label.format(**given), name

@@ -115,7 +115,13 @@ def _study(world: World, kind: str) -> None:
         description={},
     )
     for cohort in (world.cohort, public):
-        ready = {"state": "READY", "root": "ab" * 32, "cases": PATIENTS, "patients": PATIENTS}
+        ready = {
+            "state": "READY",
+            "root": "ab" * 32,
+            "reference_sha256": "cd" * 32,
+            "cases": PATIENTS,
+            "patients": PATIENTS,
+        }
         ready["sites"] = len(SITES)
         world.records.db["cohorts"].update_one({"_id": cohort}, {"$set": ready})
     world.study = studies.draft(

@@ -77,6 +77,7 @@ def new_evaluation(
             "manifest_digest": entry["manifest_digest"],
             "config_digest": entry["image"]["config_digest"],
             "cohort_root": cohort["root"],
+            "reference_sha256": cohort["reference_sha256"],
             "at": now,
         },
         "window": protocol.get("window", 1),

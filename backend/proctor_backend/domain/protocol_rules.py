@@ -1,40 +1,16 @@
 """What a protocol's fields must mean together, each rule one generator of problems."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from itertools import pairwise
-from typing import Any
 
+from proctor_backend.domain.interval_rules import unfit_intervals
+from proctor_backend.domain.problems import Document, Path, Problem
 from proctor_backend.domain.quantities import QUANTITIES, Quantity, quantities_of
-
-Document = Mapping[str, Any]
-Path = tuple[str | int, ...]
 
 _COMPARATORS = {"lower": (">=", ">"), "upper": ("<=", "<")}
 # Ingest pools ages above this, so a band beyond it cannot be filled.
 HIGHEST_AGE_EDGE = 90
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One broken rule: where, what, and what to write instead."""
-
-    path: Path
-    what: str
-    cure: str
-
-    @property
-    def field(self) -> str:
-        """Return the place as a reader writes it: `endpoints[0].interval.method`."""
-        text = ""
-        for part in self.path:
-            text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
-        return text
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the form that an answer carries."""
-        return {"field": self.field, "what": self.what, "cure": self.cure}
 
 
 def problems_of(document: Document) -> Iterator[Problem]:
@@ -45,6 +21,7 @@ def problems_of(document: Document) -> Iterator[Problem]:
         yield from _criterion(endpoint, ("endpoints", index))
         yield from _sampling(document, endpoint, ("endpoints", index))
         yield from _comparison(document, endpoint, ("endpoints", index))
+        yield from unfit_intervals(document, endpoint, ("endpoints", index))
     yield from _families(document)
     for index, subgroup in enumerate(document["subgroups"]):
         yield from _subgroup(document, subgroup, ("subgroups", index))
@@ -83,7 +60,7 @@ def _quantity(document: Document, endpoint: Document, path: Path) -> Iterator[Pr
         )
         return
     yield from _operating_point(quantity, endpoint, path)
-    yield from _target(quantity, endpoint, path)
+    yield from _target(document, quantity, endpoint, path)
     yield from _parameters(quantity, endpoint, path)
     yield from _missing(quantity, endpoint, path)
     method = endpoint["interval"]["method"]
@@ -111,15 +88,25 @@ def _operating_point(quantity: Quantity, endpoint: Document, path: Path) -> Iter
         )
 
 
-def _target(quantity: Quantity, endpoint: Document, path: Path) -> Iterator[Problem]:
+def _target(
+    document: Document, quantity: Quantity, endpoint: Document, path: Path
+) -> Iterator[Problem]:
     named = endpoint.get("target") is not None
-    if quantity.target == "must" and not named:
+    binary = document["task"] == "binary_classification"
+    of_two_classes = "binary_classification" in quantity.tasks  # elsewhere of one target at a time
+    one_of_several = (
+        quantity.target == "may"
+        and of_two_classes
+        and not binary
+        and not quantity.at_operating_point
+    )
+    if (quantity.target == "must" or one_of_several) and not named:
         yield Problem(
             (*path, "metric"),
             f"{quantity.name} is taken for one target.",
             "Add target: with one of the manifest's targets.",
         )
-    if quantity.target == "no" and named:
+    if (quantity.target == "no" or binary) and named:
         yield Problem(
             (*path, "target"), f"{quantity.name} is not taken for a target.", "Remove target."
         )
@@ -250,6 +237,23 @@ def _families(document: Document) -> Iterator[Problem]:
             )
 
 
+def _margin(document: Document, subgroup: Document, path: Path) -> Iterator[Problem]:
+    """A margin as wide as all values the quantity can take would allow any difference."""
+    margin = subgroup.get("margin")
+    for endpoint in document["endpoints"]:
+        quantity = QUANTITIES.get(endpoint["metric"])
+        if margin is None or quantity is None or endpoint["id"] not in subgroup["endpoints"]:
+            continue
+        low, high = quantity.bounds
+        if low is not None and high is not None and margin >= high - low:
+            yield Problem(
+                (*path, "margin"),
+                f"The margin is wider than all that {quantity.name} can differ by.",
+                f"Write less than {high - low:g}.",
+            )
+            return
+
+
 def _subgroup(document: Document, subgroup: Document, path: Path) -> Iterator[Problem]:
     endpoints = {endpoint["id"] for endpoint in document["endpoints"]}
     for index, name in enumerate(subgroup["endpoints"]):
@@ -273,6 +277,15 @@ def _subgroup(document: Document, subgroup: Document, path: Path) -> Iterator[Pr
             "A tested subgroup needs a margin to conclude against.",
             "Add margin: with the largest difference without clinical relevance.",
         )
+    yield from _margin(document, subgroup, path)
+    own = subgroup["attribute"]
+    for index, name in enumerate(subgroup.get("adjust_for") or ()):
+        if name == own or (not isinstance(own, str) and name in own):
+            yield Problem(
+                (*path, "adjust_for", index),
+                f"A difference in {name} is not adjusted for {name} itself.",
+                "Name another attribute.",
+            )
     yield from _bands(subgroup, path)
 
 

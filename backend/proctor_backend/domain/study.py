@@ -31,6 +31,7 @@ class Lock:
     study: str
     protocol_digest: str
     cohort_root: str
+    reference_sha256: str  # the stored reference standard, which the root covers case by case
     conformance_root: str
     vendor_commitment: str
     plugin_digest: str | None

@@ -10,6 +10,7 @@ from proctor_backend.domain.exposure import REASON_CODE_BITS, LookKind, look
 from proctor_backend.domain.messages import Message, Task
 from proctor_backend.domain.states import CohortState, EntryState, EvaluationState, StudyState
 from proctor_backend.records import Change, Insert, Move, Records, Update
+from proctor_backend.services.study_lock import current_lock
 from proctor_sdk.reasons import ReasonCode, hidden_reason
 
 
@@ -53,6 +54,9 @@ def broken_lock(records: Records, entry: Mapping[str, Any]) -> Failure | None:
         if records.get("cohorts", study[name])["state"] != CohortState.READY:
             detail = "A cohort of the study was withdrawn after the entry was opened."
             return Failure(kind="platform", code=ReasonCode.CANCELLED, detail=detail)
+    if current_lock(records, study).digest != study["lock_digest"]:
+        detail = "The records are not what the study's parties signed."
+        return Failure(kind="platform", code=ReasonCode.CANCELLED, detail=detail)
     return None
 
 

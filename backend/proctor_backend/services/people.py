@@ -228,13 +228,15 @@ def reauthenticate(records: Records, person_id: str, password: str) -> None:
 
 
 def change_password(records: Records, actor: Actor, *, old: str, new: str) -> None:
-    """Replace the own password and end all sessions of the person."""
+    """Replace the own password and end all sessions and tokens of the person."""
     reauthenticate(records, actor.person, old)
     hashed = passwords.hash_password(new)
     sessions = records.find("sessions", {"person": actor.person})
+    tokens = records.find("tokens", {"person": actor.person, "revoked_at": None})
     records.commit(
         Update("persons", actor.person, {"password": hashed}),
         *[Delete("sessions", session["_id"]) for session in sessions],
+        *[Update("tokens", token["_id"], {"revoked_at": utc_now()}) for token in tokens],
         event=Event(kind="password.changed", chain=PLATFORM, actor=actor.person),
     )
 

@@ -9,7 +9,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.events import AliasEvent
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from proctor_backend.domain.protocol_rules import Path, Problem
+from proctor_backend.domain.problems import Path, Problem
 
 LARGEST_TEXT = 256 * 1024
 DEEPEST = 12

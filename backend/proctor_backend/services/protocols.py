@@ -10,9 +10,12 @@ from typing import Any
 from jsonschema import Draft202012Validator
 
 from proctor_backend.domain.errors import InvalidInputError
+from proctor_backend.domain.problems import Path, Problem
 from proctor_backend.domain.protocol import Protocol
-from proctor_backend.domain.protocol_rules import Path, Problem, problems_of
+from proctor_backend.domain.protocol_rules import problems_of
+from proctor_backend.domain.quantities import QUANTITIES
 from proctor_backend.services.protocol_text import LineProblem, ProtocolText, read
+from proctor_sdk.outputs import TASKS
 
 _TYPE_WORDS = {
     "string": "a text",
@@ -28,9 +31,15 @@ _SHOWN = 60
 
 @cache
 def schema() -> dict[str, Any]:
-    """Return the JSON schema of a protocol, as it is served and documented."""
+    """Return the JSON schema of a protocol, as it is served and documented.
+
+    The names of kinds of task and of quantities stand in code once, and are filled in here.
+    """
     text = files("proctor_backend.domain").joinpath("protocol.schema.json").read_text("utf-8")
     document: dict[str, Any] = json.loads(text)
+    document["properties"]["task"]["enum"] = list(TASKS)
+    endpoint = document["properties"]["endpoints"]["items"]["properties"]
+    endpoint["metric"]["enum"] = list(QUANTITIES)
     return document
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from proctor_backend.domain.audit import Event
-from proctor_backend.domain.errors import LeaseLostError, StateConflictError
+from proctor_backend.domain.errors import LeaseLostError, StateConflictError, TermsRefusedError
 from proctor_backend.domain.evaluation import PLATFORM_FAILURES_PER_SHARD, Failure
 from proctor_backend.domain.ids import utc_in, utc_now
 from proctor_backend.domain.messages import Message, Task
@@ -13,6 +13,8 @@ from proctor_backend.domain.states import EntryState, EvaluationState, ShardStat
 from proctor_backend.records import Change, Doc, Move, Records, Update
 from proctor_backend.services.evaluate import begin, broken_lock, fail_entry, try_again
 from proctor_backend.services.lease import part_key
+from proctor_backend.services.terms import still_allowed
+from proctor_sdk.reasons import ReasonCode
 
 LOG_LIMIT = 64 * 1024
 RACES = 20
@@ -50,10 +52,11 @@ def record_shard(
     records: Records, shard: Mapping[str, Any], summary: Mapping[str, Any], log: str | None
 ) -> None:
     """Note that every case of a shard is answered; the last shard ends the evaluation."""
-    if (broken := _broken_lock(records, shard)) is not None:
-        _end_early(records, shard, broken)
-        return
     for _ in range(RACES):
+        # Looked at in every round: what the last one lost to may have been an amendment.
+        if (broken := _broken_lock(records, shard)) is not None:
+            _end_early(records, shard, broken)
+            return
         evaluation = records.get("evaluations", shard["evaluation"])
         last = evaluation["shards_done"] + 1 == evaluation["shards_total"]
         changes, messages = _ending(records, evaluation, summary, log) if last else ([], [])
@@ -100,7 +103,14 @@ def _broken_lock(records: Records, shard: Mapping[str, Any]) -> Failure | None:
     evaluation = records.get("evaluations", shard["evaluation"])
     if evaluation["kind"] == "hidden":
         return None
-    return broken_lock(records, records.get("entries", shard["entry"]))
+    entry = records.get("entries", shard["entry"])
+    if (broken := broken_lock(records, entry)) is not None:
+        return broken
+    try:
+        still_allowed(records, records.get("studies", entry["study"]), entry)
+    except TermsRefusedError as error:
+        return Failure(kind="platform", code=ReasonCode.CANCELLED, detail=error.message)
+    return None
 
 
 def _end_early(records: Records, shard: Mapping[str, Any], failure: Failure) -> None:
@@ -167,6 +177,7 @@ def _ending(
         moved = Move("entries", entry["_id"], EntryState.EVALUATED)
         return [ended, moved], [Message(Task.MEASURE, evaluation["_id"])]
     study = records.get("studies", entry["study"])
+    place = still_allowed(records, study, entry)
     changes, messages, begun = begin(records, entry, study["cohort"], "hidden")
     conformance = {
         "evaluation": evaluation["_id"],
@@ -175,7 +186,12 @@ def _ending(
         "log": (log or "")[-LOG_LIMIT:],
     }
     fields = {"conformance": conformance, "evaluation": begun}
-    return [ended, Move("entries", entry["_id"], EntryState.CONFORMANT, fields), *changes], messages
+    return [
+        ended,
+        Move("entries", entry["_id"], EntryState.CONFORMANT, fields),
+        place,
+        *changes,
+    ], messages
 
 
 def _retry_shard(

@@ -18,7 +18,17 @@ READERS = (Role.REVIEWER, Role.RELEASER, Role.DATA_PARTNER, Role.STATISTICIAN, R
 BODY_READERS = (Role.REVIEWER, Role.RELEASER, Role.DATA_PARTNER)
 # A vendor's regulatory person sees a report once it is signed and released, not before.
 RELEASED = frozenset({ReportState.RELEASED})
-OUTCOMES = ("false_positive", "false_negative")
+OUTCOMES = (
+    "false_positive",
+    "false_negative",
+    "event_at_low_risk",
+    "large_error",
+    "survival_at_high_risk",
+    "least_agreement",
+    "wrong_category",
+    "missed_lesion",
+    "false_mark",
+)
 NOTE_LIMIT = 2000
 
 

@@ -195,6 +195,7 @@ def amend(records: Records, actor: Actor, study_id: str, *, protocol_text: str, 
     """
     study = visible(records, actor, study_id)
     actor.require(Role.STATISTICIAN, study_id)
+    cohort = records.get("cohorts", study["cohort"])
     require_amendable(study["state"], staged=staged(records, study_id))
     protocol = parse_protocol(protocol_text)
     version = study["protocol_version"] + 1
@@ -214,6 +215,8 @@ def amend(records: Records, actor: Actor, study_id: str, *, protocol_text: str, 
     text = _protocol_doc(study | fields, protocol, protocol_text, actor, reason=reason)
     records.commit(
         Move("studies", study_id, StudyState.DRAFT, fields, expect={"rev": study["rev"]}),
+        # Staging changes the cohort's record too: of an amendment and a first staging, one fails.
+        Update("cohorts", cohort["_id"], expect={"rev": cohort["rev"]}),
         Insert("protocols", text),
         event=_event("study.amended", actor, study, amendment),
     )

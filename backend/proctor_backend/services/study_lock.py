@@ -31,18 +31,21 @@ def current_lock(records: Records, study: Mapping[str, Any]) -> Lock:
             "The study has no vendor yet.", cure="The study office sets the vendor."
         )
     headers = current_protocol(records, study)["protocol"]["input_profile"].get("headers", ())
-    roots = [_root(records, study[name], headers) for name in ("cohort", "conformance_cohort")]
+    hidden, public = (
+        _as_ingested(records, study[name], headers) for name in ("cohort", "conformance_cohort")
+    )
     return Lock(
         study=study["_id"],
         protocol_digest=study["protocol_digest"],
-        cohort_root=roots[0],
-        conformance_root=roots[1],
+        cohort_root=hidden["root"],
+        reference_sha256=hidden["reference_sha256"],
+        conformance_root=public["root"],
         vendor_commitment=vendor_commitment(study["vendor_salt"], study["vendor_org"]),
         plugin_digest=study["plugin_digest"],
     )
 
 
-def _root(records: Records, cohort_id: str, headers: Collection[str]) -> str:
+def _as_ingested(records: Records, cohort_id: str, headers: Collection[str]) -> Doc:
     cohort = records.get("cohorts", cohort_id)
     if cohort["state"] != CohortState.READY:
         raise StateConflictError(
@@ -56,4 +59,4 @@ def _root(records: Records, cohort_id: str, headers: Collection[str]) -> str:
             "protocol does not grant.",
             cure="Name it in input_profile.headers, or ingest the cohort without it.",
         )
-    return str(cohort["root"])
+    return cohort

@@ -81,6 +81,7 @@ def _require_as_locked(
         "manifest_digest": digest(canonical_bytes(entry["manifest"])),
         "config_digest": entry["image"]["config_digest"],
         "cohort_root": cohort["root"],
+        "reference_sha256": cohort["reference_sha256"],
     }
     if changed := [name for name in found if found[name] != evaluation["lock"][name]]:
         raise DataError(f"Not as it was locked: {', '.join(changed)}.", cure="Restore the records.")

@@ -2,13 +2,37 @@
 
 from collections.abc import Mapping
 
-from proctor_backend.domain.quantities import binary
+from proctor_backend.domain.quantities import (
+    binary,
+    categories,
+    detection,
+    forecasting,
+    geometry,
+    images,
+    regression,
+    risks,
+    segmentation,
+    survival,
+)
 from proctor_backend.domain.quantities.base import Parameter, Quantity
 
 __all__ = ["QUANTITIES", "Parameter", "Quantity", "quantities_of"]
 
 QUANTITIES: Mapping[str, Quantity] = {
-    quantity.name: quantity for module in (binary,) for quantity in module.QUANTITIES
+    quantity.name: quantity
+    for module in (
+        binary,
+        categories,
+        regression,
+        forecasting,
+        risks,
+        survival,
+        segmentation,
+        geometry,
+        images,
+        detection,
+    )
+    for quantity in module.QUANTITIES
 }
 
 

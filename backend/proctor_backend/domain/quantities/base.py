@@ -28,11 +28,14 @@ class Parameter:
         return next((text for one in values if (text := self._problem(one))), None)
 
     def _problem(self, value: Any) -> str | None:
-        wanted = (int, float) if self.type is float else self.type
+        wanted: Any = (int, float) if self.type is float else self.type
         if not isinstance(value, wanted) or (isinstance(value, bool) and self.type is not bool):
             return f"is not a {self.type.__name__}"
         if self.choices and value not in self.choices:
             return "is none of " + ", ".join(str(choice) for choice in self.choices)
+        return self._outside(value)
+
+    def _outside(self, value: Any) -> str | None:
         if self.low is not None and value < self.low:
             return f"lies below {self.low:g}"
         if self.high is not None and value > self.high:

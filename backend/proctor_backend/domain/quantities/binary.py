@@ -4,12 +4,16 @@ from dataclasses import replace
 
 from proctor_backend.domain.quantities.base import BOOTSTRAP, SHARE, Quantity, tasks
 
-_TASKS = tasks("binary_classification")
+_TASKS = tasks(
+    "binary_classification multiclass_classification multilabel_classification "
+    "ordinal_classification"
+)
 _RATE = Quantity(
     name="",
     label="",
     definition="",
     tasks=_TASKS,
+    target="may",
     at_operating_point=True,
     two_classes=True,
     written="share",

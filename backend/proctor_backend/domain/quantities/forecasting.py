@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from proctor_backend.domain.quantities.base import SHARE, Parameter, Quantity, tasks
+from proctor_backend.domain.quantities.base import Parameter, Quantity, tasks
 
 _STEP = {
     "step": Parameter(
@@ -15,7 +15,7 @@ _STEP = {
 }
 _LEVEL = {
     "level": Parameter(
-        meaning="the share that the prediction interval shall hold, from the quantiles at its ends.",
+        meaning="the share a prediction interval shall hold, from the quantiles at its ends.",
         default=0.9,
         low=0.01,
         high=0.999,
@@ -94,7 +94,6 @@ QUANTITIES = (
         better="target",
         bounds=(0, 1),
         written="share",
-        methods=SHARE,
         complete_cases=False,
         parameters=_STEP | _LEVEL,
     ),

@@ -47,8 +47,18 @@ QUANTITIES = (
         name="ssim",
         label="Structural similarity ({statistic})",
         bounds=(-1, 1),
-        definition="Mean structural similarity over all windows within the image (Wang 2004, "
-        "gaussian window of standard deviation 1.5 over 11 pixels), for each case.",
+        definition="Mean structural similarity over windows (Wang 2004, gaussian window of "
+        "standard deviation 1.5 over 11 pixels), for each case.",
+        parameters=dict(_LIKENESS.parameters)
+        | {
+            "windows": Parameter(
+                meaning="inside (windows within the image, as published and in scikit-image) or "
+                "reflected (one around every pixel, the image reflected, as in torchmetrics)",
+                type=str,
+                default="inside",
+                choices=("inside", "reflected"),
+            )
+        },
     ),
     replace(
         _ERROR,

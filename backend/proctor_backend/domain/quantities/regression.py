@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from proctor_backend.domain.quantities.base import BOOTSTRAP, SHARE, Parameter, Quantity, tasks
+from proctor_backend.domain.quantities.base import SHARE, Parameter, Quantity, tasks
 
 _ERROR = Quantity(
     name="",
@@ -63,7 +63,6 @@ QUANTITIES = (
         definition="Bland-Altman limit: mean difference minus z standard deviations of a single "
         "difference; patients weigh equally where they repeat.",
         parameters=_SHARE,
-        methods=BOOTSTRAP | {"bland_altman"},
     ),
     replace(
         _LINE,
@@ -72,7 +71,6 @@ QUANTITIES = (
         definition="Bland-Altman limit: mean difference plus z standard deviations of a single "
         "difference; patients weigh equally where they repeat.",
         parameters=_SHARE,
-        methods=BOOTSTRAP | {"bland_altman"},
     ),
     replace(
         _ERROR,
@@ -147,7 +145,6 @@ QUANTITIES = (
         name="ccc",
         label="Concordance correlation",
         definition="Lin's concordance correlation coefficient, variances with divisor n.",
-        methods=BOOTSTRAP | {"lin_z"},
     ),
     replace(
         _CORRELATION,
@@ -155,7 +152,6 @@ QUANTITIES = (
         label="Intraclass correlation ICC(2,1)",
         definition="Two-way random effects, absolute agreement, single value: device and reference "
         "as two raters (Shrout & Fleiss).",
-        methods=BOOTSTRAP | {"f"},
     ),
     replace(
         _CORRELATION,
@@ -163,7 +159,6 @@ QUANTITIES = (
         label="Intraclass correlation ICC(3,1)",
         definition="Two-way mixed effects, consistency, single value: device and reference as two "
         "raters (Shrout & Fleiss).",
-        methods=BOOTSTRAP | {"f"},
     ),
     replace(
         _LINE,
@@ -171,7 +166,6 @@ QUANTITIES = (
         label="Deming slope",
         definition="Slope of the Deming line of value on reference; both err by constant amounts.",
         parameters=_RATIO,
-        methods=BOOTSTRAP | {"jackknife"},
     ),
     replace(
         _LINE,
@@ -180,7 +174,6 @@ QUANTITIES = (
         definition="Intercept of the Deming line of value on reference; both err by constant "
         "amounts.",
         parameters=_RATIO,
-        methods=BOOTSTRAP | {"jackknife"},
     ),
     replace(
         _LINE,
@@ -188,7 +181,6 @@ QUANTITIES = (
         label="Weighted Deming slope",
         definition="Slope of the weighted Deming line; both err in proportion to the true value.",
         parameters=_RATIO,
-        methods=BOOTSTRAP | {"jackknife"},
     ),
     replace(
         _LINE,
@@ -197,21 +189,18 @@ QUANTITIES = (
         definition="Intercept of the weighted Deming line; both err in proportion to the true "
         "value.",
         parameters=_RATIO,
-        methods=BOOTSTRAP | {"jackknife"},
     ),
     replace(
         _LINE,
         name="passing_bablok_slope",
         label="Passing-Bablok slope",
         definition="Shifted median of all pairwise slopes of value on reference.",
-        methods=BOOTSTRAP | {"passing_bablok"},
     ),
     replace(
         _LINE,
         name="passing_bablok_intercept",
         label="Passing-Bablok intercept",
         definition="Median of value minus Passing-Bablok slope times reference.",
-        methods=BOOTSTRAP | {"passing_bablok"},
     ),
     replace(
         _ERROR,
@@ -220,7 +209,6 @@ QUANTITIES = (
         definition="Root mean squared coefficient of variation of the device's repeated values.",
         written="share",
         parameters=_REPEATED,
-        methods=BOOTSTRAP | {"chi_squared"},
     ),
     replace(
         _ERROR,
@@ -229,7 +217,6 @@ QUANTITIES = (
         definition="2.77 within-subject standard deviations of the device's repeated values: 95 % "
         "of pairs of repeats differ by less.",
         parameters=_REPEATED,
-        methods=BOOTSTRAP | {"chi_squared"},
     ),
     replace(
         _ERROR,
