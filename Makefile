@@ -6,7 +6,7 @@ ONLY ?=
 # Two tests at a time: half of them wait for a container, a lease or a browser.
 WORKERS ?= 2
 
-.PHONY: help setup demo test lint bench clean
+.PHONY: help setup demo test lint bench coverage clean
 
 help:  ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -24,6 +24,9 @@ lint: setup  ## formatter, linter, types
 
 test: lint  ## linters, then every test
 	@$(PY) -m pytest -n $(WORKERS) --dist loadfile $(TESTS)
+
+coverage: setup  ## simulate every interval and the false alarms; writes docs/reference/coverage.md
+	@$(PY) tests/simulation/run.py
 
 bench: setup  ## measure ourselves; ONLY=id for one
 	@$(PY) tests/bench/run.py $(if $(ONLY),--only $(ONLY))

@@ -234,6 +234,7 @@ def make_cast(records: Records) -> Snapshot:
         persons[part] = people.create_person(
             records, founder, org=orgs[org], email=email, name=part.title(), password=PASSWORD
         )
+        records.touch("persons", persons[part], {"password_by": persons[part]}, expect={})
         if role:
             people.bind(records, founder, person=persons[part], role=role)
         made = tokens.make_token(records, email=email, password=PASSWORD, name="test")

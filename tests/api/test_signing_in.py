@@ -276,3 +276,18 @@ def test_role_in_one_study_does_not_reach_another(records: Records, admin: str) 
 def test_one_e_mail_belongs_to_one_person(cast: Cast) -> None:
     body = {"org": cast.orgs["vendor"], "email": "Office@x.test", "name": "N", "password": PASSWORD}
     assert cast.ask("office", "POST", "/persons", json=body).status_code == 422
+
+
+def test_password_of_the_study_office_signs_nothing(records: Records, admin: str) -> None:
+    office = people.actor_from_session(records, people.login(records, "a@x.test", PASSWORD))
+    person = people.create_person(
+        records, office, org=office.org, email="b@x.test", name="B", password="given by the office"
+    )
+    with pytest.raises(StateConflictError, match="study office knows"):
+        people.reauthenticate(records, person, "given by the office")
+    session = people.login(records, "b@x.test", "given by the office")
+    actor = people.actor_from_session(records, session)
+    with pytest.raises(InvalidInputError):
+        people.change_password(records, actor, old="given by the office", new="given by the office")
+    people.change_password(records, actor, old="given by the office", new="known to nobody else")
+    people.reauthenticate(records, person, "known to nobody else")

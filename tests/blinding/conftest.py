@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from tests.blinding.watch import MASKED, VENDORS, Watch, walk
-from tests.flow.lab import PASSWORD, SETTLED, Api, Lab, rows, wait
+from tests.flow.lab import FIRST_PASSWORD, SETTLED, Api, Lab, rows, wait
 
 # One hidden case asks the model what to do; the manifest says what that is.
 SMALL = rows(24, seed=3, do={5: "once"})
@@ -77,8 +77,8 @@ def rival(lab: Lab) -> dict[str, Api]:
     found = {}
     for role in VENDORS:
         email = f"rival.{role}@example.org"
-        person = {"org": org, "email": email, "name": f"Rival {role}", "password": PASSWORD}
+        person = {"org": org, "email": email, "name": f"Rival {role}", "password": FIRST_PASSWORD}
         made = lab.office.post("/persons", person)["id"]
         lab.office.post(f"/persons/{made}/bindings", {"role": role})
-        found[role] = lab.sign_in(email, PASSWORD)
+        found[role] = lab.first_sign_in(email)
     return found

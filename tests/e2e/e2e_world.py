@@ -94,6 +94,7 @@ def _people(world: World) -> None:
             name=name,
             password=PASSWORD,
         )
+        world.records.touch("persons", person, {"password_by": person}, expect={})
         people.bind(world.records, office, person=person, role=role)
         world.persons[part] = person
 

@@ -22,6 +22,7 @@ from proctor_sdk.outputs import TASKS
 
 ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "a long enough passphrase 42"
+FIRST_PASSWORD = "what the study office wrote down"
 ROLES = {
     "statistician": "platform",
     "reviewer": "platform",
@@ -156,10 +157,18 @@ class Lab:
         for role, kind in ROLES.items():
             email = f"{role}.{self.folder.name}@example.org"
             person = {"org": self.orgs[kind], "email": email, "name": f"Dr {role}"}
-            self.persons[role] = self.office.post("/persons", person | {"password": PASSWORD})["id"]
+            self.persons[role] = self.office.post(
+                "/persons", person | {"password": FIRST_PASSWORD}
+            )["id"]
             self.office.post(f"/persons/{self.persons[role]}/bindings", {"role": role})
             self.emails[role] = email
-            self.people[role] = self.sign_in(email, PASSWORD)
+            self.people[role] = self.first_sign_in(email)
+
+    def first_sign_in(self, email: str) -> Api:
+        """Choose an own password instead of the study office's, then sign in with it."""
+        words = {"old": FIRST_PASSWORD, "new": PASSWORD}
+        self.sign_in(email, FIRST_PASSWORD).do("PUT", "/me/password", words)
+        return self.sign_in(email, PASSWORD)
 
     def sign_in(self, email: str, password: str) -> Api:
         request = {"email": email, "password": password, "name": "lab", "days": 2}

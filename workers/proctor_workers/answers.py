@@ -77,7 +77,7 @@ class Cases:
     def raters(self) -> dict[str, str]:
         """Return the readers and devices that the cohort brings along: name to kind."""
         found: dict[str, str] = {}
-        for said in self._said():
+        for said in self.said():
             found |= {name: str(one["kind"]) for name, one in said.items()}
         return dict(sorted(found.items()))
 
@@ -94,14 +94,15 @@ class Cases:
                 cure="Use one of: " + (", ".join(known) or "none") + ".",
             )
         rows: list[dict[str, Any]] = []
-        for case, said in zip(self.case.tolist(), self._said(), strict=True):
+        for case, said in zip(self.case.tolist(), self.said(), strict=True):
             outputs = said[name]["outputs"] if name in said else {}
             status = OK if outputs else FAILED
             parts = list(rows_of(outputs)) or [Answer(None)]
             rows += [{"case": case, "status": status} | part._asdict() for part in parts]
         return Answers(self, pa.Table.from_pylist(rows, schema=_RATED))
 
-    def _said(self) -> Iterator[Mapping[str, Any]]:
+    def said(self) -> Iterator[Mapping[str, Any]]:
+        """Yield what each case's raters said: {name: {kind, outputs}}."""
         for text in self.texts("raters"):
             yield strict_loads(text.encode()) if text else {}
 

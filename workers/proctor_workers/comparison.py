@@ -10,6 +10,7 @@ from proctor_backend.domain.errors import InvalidInputError
 from proctor_backend.domain.result import Conclusion, Interval, Result, Role
 from proctor_workers.analysis_set import AnalysisSet
 from proctor_workers.endpoints import Endpoint, Study, as_result
+from proctor_workers.explanations import Background, Contrasted, explained
 from proctor_workers.metrics.metric import Estimate
 from proctor_workers.metrics.sample import Sample
 from proctor_workers.missing_outputs import Ruled, apply_rule
@@ -35,8 +36,8 @@ _UNDEFINED = "not estimable: a ratio of two zeros"
 class _Pair:
     """A level against the others, with its own test."""
 
-    level: str
-    other: str
+    level: Level
+    other: Level
     found: Contrast
     test: EqualityTest
 
@@ -50,7 +51,11 @@ class _Compared:
     shown: tuple[Result, ...]
     test: EqualityTest
     pairs: tuple[_Pair, ...]
-    sample: Sample
+    ruled: Ruled
+
+    @property
+    def sample(self) -> Sample:
+        return self.ruled.sample
 
     @property
     def base(self) -> str:
@@ -72,13 +77,15 @@ def factors_of(protocol: Mapping[str, Any], analysis: AnalysisSet) -> list[Facto
         ) from error
 
 
-def subgroup_results(
-    study: Study, analysis: AnalysisSet, factors: Sequence[Factor]
-) -> list[Result]:
-    """Estimate, test and contrast every factor and endpoint; adjust over each family."""
+def subgroup_results(study: Study, analysis: AnalysisSet, known: Background) -> list[Result]:
+    """Estimate, test and contrast every factor and endpoint; adjust over each family.
+
+    Behind each contrast stands what remains of it within other attributes, and what the data say
+    of its causes.
+    """
     endpoints = {endpoint.id: endpoint for endpoint in study.endpoints}
     compared = []
-    for factor in factors:
+    for factor in known.factors:
         for name in factor.endpoints:
             if name not in endpoints:
                 raise InvalidInputError(f"A subgroup names the unknown endpoint '{name}'.")
@@ -87,7 +94,12 @@ def subgroup_results(
     results: list[Result] = []
     for one, p_adjusted in zip(compared, adjusted, strict=True):
         results += [*one.shown, _heterogeneity(one, p_adjusted)]
-        results += _contrasts(one, p_adjusted, study.alpha)
+        for pair, result in _contrasts(one, p_adjusted, study.alpha):
+            contrasted = Contrasted(result=result, level=pair.level, other=pair.other)
+            results.append(result)
+            results += explained(
+                study, analysis, one.ruled, one.factor, one.endpoint, contrasted, known
+            )
     return results
 
 
@@ -110,7 +122,7 @@ def _compare(study: Study, analysis: AnalysisSet, factor: Factor, endpoint: Endp
         shown=tuple(_shown(study, ruled, factor, endpoint, estimates)),
         test=_test(study, ruled, factor, endpoint, levels),
         pairs=tuple(_pairs(study, ruled, factor, endpoint, levels, estimates)),
-        sample=ruled.sample,
+        ruled=ruled,
     )
 
 
@@ -130,7 +142,7 @@ def _opponents(levels: list[Level]) -> dict[str, Level]:
 def _estimate(
     study: Study, ruled: Ruled, factor: Factor, endpoint: Endpoint, level: Level
 ) -> Estimate:
-    plan = study.plan(endpoint, group=f"/{factor.name}/{level.name}")
+    plan = study.plan(endpoint, group=f"/{factor.name}")
     return endpoint.quantity.estimate(ruled.sample.take(level.rows), plan)
 
 
@@ -183,11 +195,11 @@ def _pairs(
         other, pair = opponents.get(level.name), estimates[level.name]
         if other is None or pair[1] is None:
             continue
-        plan = study.plan(endpoint, group=f"/{factor.name}/{level.name}")
+        plan = study.plan(endpoint, group=f"/{factor.name}")
         found.append(
             _Pair(
-                level=level.name,
-                other=other.name,
+                level=level,
+                other=other,
                 found=contrast(
                     endpoint.quantity,
                     ruled.sample,
@@ -248,7 +260,7 @@ def _heterogeneity(one: _Compared, p_adjusted: float | None) -> Result:
     )
 
 
-def _contrasts(one: _Compared, p_factor: float | None, alpha: float) -> list[Result]:
+def _contrasts(one: _Compared, p_factor: float | None, alpha: float) -> list[tuple[_Pair, Result]]:
     """Name levels only after their factor rejects: closed testing, Holm within the factor."""
     within = holm([1.0 if pair.test.p_value is None else pair.test.p_value for pair in one.pairs])
     in_family = one.factor.family is not None
@@ -257,7 +269,8 @@ def _contrasts(one: _Compared, p_factor: float | None, alpha: float) -> list[Res
         p_adjusted = None
         if in_family and p_factor is not None and pair.test.p_value is not None:
             p_adjusted = max(p_factor, step)
-        results.append(_contrast_result(one, pair, p_adjusted, alpha, in_family=in_family))
+        result = _contrast_result(one, pair, p_adjusted, alpha, in_family=in_family)
+        results.append((pair, result))
     return results
 
 
@@ -277,9 +290,10 @@ def _contrast_result(
     if in_family:
         rejected = p_adjusted is not None and p_adjusted <= alpha
         conclusion = conclude(found, rejected=rejected, margin=margin)
-    group = {"factor": one.factor.name, "level": pair.level, "versus": pair.other}
+    level, other = pair.level.name, pair.other.name
+    group = {"factor": one.factor.name, "level": level, "versus": other}
     return Result(
-        id=f"{one.base}.{pair.level}-vs-{pair.other}",
+        id=f"{one.base}.{level}-vs-{other}",
         quantity=f"{one.endpoint.metric}_difference",
         role=Role.BIAS if in_family else Role.DESCRIPTIVE,
         group=group,
@@ -289,7 +303,7 @@ def _contrast_result(
         patients=found.patients,
         n_positive=found.n_positive,
         method=found.method,
-        definition=f"{one.endpoint.metric} in {pair.level} minus {pair.other}, crude.",
+        definition=f"{one.endpoint.metric} in {level} minus {other}, crude.",
         reference_test="R12" if found.method == "Miettinen-Nurminen" else None,
         p_value=pair.test.p_value if in_family else None,
         p_adjusted=p_adjusted,

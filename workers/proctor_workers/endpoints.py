@@ -11,6 +11,7 @@ from proctor_workers.analysis_set import AnalysisSet, has_weights
 from proctor_workers.kinds.base import Described, Kind, Setting, View
 from proctor_workers.metrics.metric import Estimate, Metric, Plan
 from proctor_workers.metrics.sample import Design
+from proctor_workers.statistics.bootstrap import Drawn
 
 _FEWEST = 30  # reliability rule: below this effective n a result is flagged
 _WIDEST = 0.30  # and above this width of its interval
@@ -40,6 +41,7 @@ class Endpoint:
     level: float
     method: str
     criterion: Mapping[str, Any] | None
+    comparison: Mapping[str, Any] | None = None
 
     @property
     def result_id(self) -> str:
@@ -69,6 +71,7 @@ class Study:
     bootstrap_seed: int
     permutation_seed: int
     planned_auc: float | None
+    drawn: Drawn = field(default_factory=Drawn, repr=False, compare=False)
 
     @property
     def operating_points(self) -> tuple[str, ...]:
@@ -80,15 +83,16 @@ class Study:
         return self.kind.view(self.setting, analysis, endpoint)
 
     def plan(self, endpoint: Endpoint, *, group: str = "") -> Plan:
-        """Return how an endpoint is estimated in a group."""
+        """Return how an endpoint is estimated, overall or by the levels of a factor (`group`)."""
         return Plan(
             design=self.design,
             level=endpoint.level,
             method=endpoint.method,
             resamples=self.resamples,
             seed=self.bootstrap_seed,
-            stream=f"{endpoint.operating_point}{group}",
+            stream=group,
             planned_auc=self.planned_auc if endpoint.criterion else None,
+            drawn=self.drawn,
         )
 
     def endpoint(self, described: Described, *, rule: str | None = None) -> Endpoint:
@@ -166,7 +170,14 @@ def _endpoint(kind: Kind, setting: Setting, document: Mapping[str, Any]) -> Endp
         level=float(interval.get("level", 0.95)),
         method=interval.get("method", "auto"),
         criterion=document.get("criterion"),
+        comparison=document.get("comparison") or _beside(setting.protocol),
     )
+
+
+def _beside(protocol: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the comparison of an endpoint that declares none: beside the study's comparator."""
+    rater = (protocol.get("comparator") or {}).get("rater")
+    return None if rater is None else {"against": rater}
 
 
 def _descriptive(kind: Kind, setting: Setting, declared: list[Endpoint]) -> list[Endpoint]:

@@ -14,13 +14,16 @@ import pyarrow as pa
 from proctor_backend.domain.result import Measurement, Result
 from proctor_workers.accounting import accountability, baseline, rate_groups
 from proctor_workers.analysis_set import join
+from proctor_workers.comparators import arms, comparison_results
 from proctor_workers.comparison import factors_of, fairness_results, subgroup_results
 from proctor_workers.endpoints import read_study
+from proctor_workers.explanations import background
 from proctor_workers.figures import measurement_figures
 from proctor_workers.kinds.base import Setting
 from proctor_workers.kinds.registry import kind_of
 from proctor_workers.missing_outputs import output_rates
 from proctor_workers.overall import overall_results, scenario_results
+from proctor_workers.several_sites import site_results
 from proctor_workers.units import to_units
 
 _LIBRARIES = ("numpy", "scipy", "numba", "pandas", "pyarrow", "fairlearn")
@@ -40,22 +43,25 @@ def measure(
     """
     kind, setting = kind_of(protocol), Setting(protocol, manifest)
     # 1  who counts: join, exclusions, units of analysis in (patient, case) order
-    joined, _ = join(kind, setting, observations, reference)
+    joined, cases = join(kind, setting, observations, reference)
     analysis = to_units(kind, setting, joined)
     # 2  what is measured, by which rule, design and seeds
     study = read_study(kind, setting, analysis)
     factors = factors_of(protocol, analysis)
-    # 3  every endpoint overall; criteria judged by the interval's bound
-    overall = overall_results(protocol, study, analysis)
+    # 3  every endpoint overall, beside other raters; criteria judged by the interval's bound
+    compared = comparison_results(study, analysis, arms(kind, setting, cases, joined))
+    overall = overall_results(protocol, study, analysis, compared)
     further = kind.further(study, analysis)
     # 4  the same with missing outputs excluded, as either class, and at worst; how often they occur
     scenarios = scenario_results(study, analysis, overall)
     rates = output_rates(analysis, rate_groups(analysis, factors))
-    # 5  subgroups: levels, tests, contrasts, one adjustment over the family; appendix
-    groups = subgroup_results(study, analysis, factors)
+    # 5  subgroups: levels, tests, contrasts, one adjustment over the family, causes; appendix
+    known = background(study, cases, joined, analysis, factors)
+    groups = subgroup_results(study, analysis, known)
+    sites = site_results(study, analysis, factors)
     appendix = fairness_results(study, analysis, factors)
     # 6  accounting, figures, the cases a reviewer looks at
-    results = [*overall, *further, *scenarios, *rates, *groups, *appendix]
+    results = [*overall, *compared, *further, *scenarios, *rates, *groups, *sites, *appendix]
     flow = accountability(study, analysis)
     return Measurement(
         results=tuple(results),

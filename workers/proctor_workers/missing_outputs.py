@@ -28,6 +28,7 @@ _TREATMENT = {  # rule: (failed, indeterminate)
     "as_negative": ("negative", "negative"),
     "worst_case": ("worst", "worst"),
     "failed_as_error": ("worst", "out"),
+    "best_case": ("best", "best"),  # for the other arm of a comparison only
 }
 
 

@@ -18,9 +18,15 @@ _OBJECTIVE = {
 
 
 def overall_results(
-    protocol: Mapping[str, Any], study: Study, analysis: AnalysisSet
+    protocol: Mapping[str, Any],
+    study: Study,
+    analysis: AnalysisSet,
+    compared: Sequence[Result] = (),
 ) -> list[Result]:
-    """Estimate every endpoint by its rule and judge the criteria."""
+    """Estimate every endpoint by its rule and judge the criteria.
+
+    `compared` are the comparisons with other raters: a primary one counts to the objective.
+    """
     results = [_estimated(study, analysis, endpoint) for endpoint in study.endpoints]
     mode = (protocol.get("multiplicity") or {}).get("primary", "co_primary")
     conclusions = _conclusions(mode, study, analysis)
@@ -33,7 +39,7 @@ def overall_results(
                 conclusion=conclusion,
                 flags=results[position].flags + flags,
             )
-    objective = _objective(mode, results)
+    objective = _objective(mode, [*results, *compared])
     return results if objective is None else [objective, *results]
 
 

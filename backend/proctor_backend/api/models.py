@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from proctor_backend.domain.cohort import CountScope, Visibility
 from proctor_backend.domain.people import OrganisationKind, Role, Scope
@@ -65,6 +65,34 @@ class ProtocolRequest(_Request):
     """The text of a protocol."""
 
     protocol: ProtocolText
+
+
+Count = Annotated[int, Field(ge=0, le=10_000_000)]
+Level = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class CountsRequest(_Request):
+    """A cohort's sizes: cases, patients, positives, by reference value and by attribute level."""
+
+    cases: Annotated[int, Field(ge=1, le=10_000_000)]
+    patients: Count | None = None
+    positives: Count | None = None
+    values: Annotated[dict[Level, Count], Field(max_length=200)] = {}
+    levels: Annotated[dict[Level, dict[Level, Count]], Field(max_length=50)] = {}
+
+
+class PlanRequest(_Request):
+    """A protocol to plan, on a cohort or on counts."""
+
+    protocol: ProtocolText
+    cohort: Id | None = None
+    counts: CountsRequest | None = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> "PlanRequest":
+        if (self.cohort is None) == (self.counts is None):
+            raise ValueError("give a cohort or counts, one of both")
+        return self
 
 
 class StudyRequest(_Request):

@@ -7,9 +7,10 @@ from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
 from proctor_backend.api.context import ActorDep, ToolsDep
-from proctor_backend.api.models import ProtocolRequest
+from proctor_backend.api.models import PlanRequest, ProtocolRequest
 from proctor_backend.api.permissions import API
 from proctor_backend.domain.errors import PlatformError
+from proctor_backend.services import planning
 from proctor_backend.services.enter import LARGEST_IMAGE, PART_SIZE
 from proctor_backend.services.protocols import check_protocol, schema
 from proctor_sdk.dsse import key_id
@@ -50,6 +51,17 @@ def protocol_schema() -> dict[str, Any]:
 def check(_actor: ActorDep, body: ProtocolRequest) -> dict[str, Any]:
     """Check a protocol's text without saving it."""
     return {"problems": check_protocol(body.protocol)}
+
+
+@router.post("/protocols/plan")
+def plan(tools: ToolsDep, actor: ActorDep, body: PlanRequest) -> dict[str, Any]:
+    """Say what a cohort's sizes promise for each endpoint of a protocol."""
+    if body.cohort is not None:
+        return planning.plan_on_cohort(
+            tools.records, actor, protocol_text=body.protocol, cohort_id=body.cohort
+        )
+    counts = body.counts.model_dump() if body.counts else {}
+    return planning.plan_on_counts(protocol_text=body.protocol, counts=counts)
 
 
 def _public_key(folder: Path, name: str) -> bytes:

@@ -19,7 +19,17 @@ from proctor_backend.services import release, review, trail
 
 router = APIRouter(prefix=f"{API}/reports", tags=["reports"])
 audit_router = APIRouter(prefix=API, tags=["audit"])
-Outcome = Literal["false_positive", "false_negative"]
+Outcome = Literal[
+    "false_positive",
+    "false_negative",
+    "event_at_low_risk",
+    "large_error",
+    "survival_at_high_risk",
+    "least_agreement",
+    "wrong_category",
+    "missed_lesion",
+    "false_mark",
+]
 
 
 @router.get("")

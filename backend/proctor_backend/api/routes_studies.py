@@ -15,7 +15,7 @@ from proctor_backend.api.models import (
     VendorRequest,
 )
 from proctor_backend.api.permissions import API
-from proctor_backend.services import plugins, studies
+from proctor_backend.services import planning, plugins, studies
 
 router = APIRouter(prefix=f"{API}/studies", tags=["studies"])
 
@@ -45,6 +45,12 @@ def draft(tools: ToolsDep, actor: ActorDep, body: StudyRequest) -> dict[str, Any
 def show(tools: ToolsDep, actor: ActorDep, study: str) -> dict[str, Any]:
     """Show a study as the caller's role sees it."""
     return studies.show(tools.records, actor, study)
+
+
+@router.get("/{study}/plan")
+def plan(tools: ToolsDep, actor: ActorDep, study: str) -> dict[str, Any]:
+    """Say what the study's cohort promises for its protocol; coarse for most roles."""
+    return planning.plan_of_study(tools.records, actor, study)
 
 
 @router.put("/{study}/protocol")

@@ -14,7 +14,17 @@ from proctor_backend.services import review, studies
 
 router = APIRouter(prefix="/reports/{report_id}")
 PAGE = 50
-OUTCOME_WORDS = {"false_positive": "False positives", "false_negative": "False negatives"}
+OUTCOME_WORDS = {
+    "false_positive": "False positives",
+    "false_negative": "False negatives",
+    "event_at_low_risk": "Early events at low risk",
+    "survival_at_high_risk": "No event at high risk",
+    "least_agreement": "Least agreement",
+    "wrong_category": "Another category called",
+    "missed_lesion": "Missed lesions",
+    "false_mark": "False marks only",
+    "large_error": "Large errors",
+}
 CATEGORY_WORDS = {
     ErrorCategory.IMAGE_QUALITY: "Poor image or input quality",
     ErrorCategory.SUBTLE_FINDING: "Subtle finding",

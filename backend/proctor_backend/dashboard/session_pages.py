@@ -16,10 +16,14 @@ from proctor_backend.dashboard.visit import (
     render,
     signed_out,
 )
-from proctor_backend.domain.errors import NotSignedInError, TooManyRequestsError
+from proctor_backend.domain.errors import InvalidInputError, NotSignedInError, TooManyRequestsError
 from proctor_backend.services import people
 
 router = APIRouter()
+_NOTICES = {
+    "signed-out": "You are signed out.",
+    "password": "Your password is changed. Sign in with the new one.",
+}
 
 
 @router.get("/sign-in")
@@ -27,8 +31,7 @@ def sign_in_page(
     desk: Annotated[Desk, Depends(desk_of)], to: str = "/", done: str = ""
 ) -> Response:
     """Show the form."""
-    notice = "You are signed out." if done == "signed-out" else ""
-    return render(desk, "sign_in.html", {"to": _own_path(to), "done": notice})
+    return render(desk, "sign_in.html", {"to": _own_path(to), "done": _NOTICES.get(done, "")})
 
 
 @router.post("/sign-in")
@@ -46,6 +49,22 @@ def sign_in(request: Request, desk: Annotated[Desk, Depends(desk_of)], form: For
         desk.cookie, secret, path="/", httponly=True, samesite="strict", secure=desk.secure
     )
     return response
+
+
+@router.get("/password")
+def password_page(visit: Reading) -> Response:
+    """Show the form for an own password."""
+    return visit.page("password.html", "password")
+
+
+@router.post("/password")
+def change_password(visit: Posting, form: Form) -> Response:
+    """Replace the own password; every session ends, this one too."""
+    new = form.get("new", "")
+    if new != form.get("again", ""):
+        raise InvalidInputError("The two new passwords differ.", cure="Type it twice alike.")
+    people.change_password(visit.records, visit.actor, old=form.get("old", ""), new=new)
+    return signed_out(RedirectResponse("/sign-in?done=password", SEE_OTHER), visit.desk)
 
 
 @router.post("/sign-out")

@@ -64,7 +64,7 @@ class People:
     """Everybody of the demonstration, by what they are called in `PEOPLE`."""
 
     def __init__(self, url: str, home: Home) -> None:
-        self._file = home.root / "demo" / "people.json"
+        self._url, self._file = url, home.root / "demo" / "people.json"
         self.office = Person(url, **_first_admin(home))
         known = self._known() or self._make()
         self.organisations: dict[str, str] = known["organisations"]
@@ -93,10 +93,12 @@ class People:
         people = {}
         for who, (name, organisation, role) in PEOPLE.items():
             email = f"{name.lower().replace(' ', '.')}@proctor.localhost"
-            password = secrets.token_urlsafe(15)
+            first, password = secrets.token_urlsafe(15), secrets.token_urlsafe(15)
             request = {"org": organisations[organisation], "email": email, "name": name}
-            person = api.post("/persons", request | {"password": password})["id"]
+            person = api.post("/persons", request | {"password": first})["id"]
             api.post(f"/persons/{person}/bindings", {"role": role})
+            own = {"old": first, "new": password}
+            Person(self._url, email, first).api.put("/me/password", own)
             people[who] = {"email": email, "password": password}
         known = {"organisations": organisations, "people": people}
         write_private(self._file, json.dumps(known, indent=1))

@@ -161,6 +161,12 @@ def _criterion(endpoint: Document, path: Path) -> Iterator[Problem]:
             f"Write '{allowed[0]}', or judge the other bound.",
         )
     known = QUANTITIES.get(endpoint["metric"])
+    if known is not None and not known.decides:
+        yield Problem(
+            here,
+            f"{endpoint['metric']} has no interval that a criterion could be judged by.",
+            "Judge another quantity; show this one without a criterion.",
+        )
     low, high = known.bounds if known else (None, None)
     if (low is not None and criterion["value"] < low) or (
         high is not None and criterion["value"] > high

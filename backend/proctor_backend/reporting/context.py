@@ -7,6 +7,7 @@ from typing import Any
 from proctor_backend.domain.cohort import CountScope
 from proctor_backend.reporting.counts import count_results
 from proctor_backend.reporting.disclosure import (
+    CANDIDATE_CAUSE,
     Rule,
     Withheld,
     factor_of,
@@ -16,7 +17,7 @@ from proctor_backend.reporting.disclosure import (
 )
 from proctor_backend.reporting.forest import forest_figures
 from proctor_backend.reporting.material import DraftMaterial
-from proctor_backend.reporting.words import is_contrast
+from proctor_backend.reporting.words import adjusted_for, is_contrast, is_pooled_over_sites
 from proctor_sdk.report import API_VERSION
 
 ResultDict = Mapping[str, Any]
@@ -145,7 +146,9 @@ def may_draw(figure: Mapping[str, Any], rule: Rule) -> bool:
 
 def _is_group_result(result: ResultDict, *, rates: bool) -> bool:
     """Say whether a result stands among the groups, or (`rates`) among the missing outputs."""
-    if result["quantity"] == "count" or result.get("role") == "appendix":
+    if result["quantity"] in {"count", CANDIDATE_CAUSE} or result.get("role") == "appendix":
+        return False
+    if adjusted_for(result) or is_pooled_over_sites(result):
         return False
     return rates == str(result["quantity"]).endswith("_rate")
 

@@ -19,6 +19,9 @@ CONTRAST = "-vs-"
 REST = "rest"
 # The level of a test over all levels of an attribute.
 EVERY_LEVEL = "all"
+# What the data say of a cause: numbers on several attributes at once, of groups of any size.
+CANDIDATE_CAUSE = "candidate_cause"
+PAIRED_CELLS = ("both", "device_only", "rater_only", "neither")
 INTERSECTION = re.compile(r"\s*[*+&]\s*")
 
 ResultDict = Mapping[str, Any]
@@ -190,12 +193,20 @@ def _touches(result: ResultDict, groups: Mapping[str, set[str]]) -> bool:
         # Appendix rows name their factor in the id only.
         words = set(str(result["id"]).split("@")[0].split("."))
         return any(hidden and name in words for name, hidden in groups.items())
+    if result["quantity"] == CANDIDATE_CAUSE or _mixes_hidden(result, groups):
+        return True
     hidden = groups.get(factor, set())
     levels = levels_of(result)
     # A test over all levels, or one against the rest, is an equation with one unknown.
     if not levels:
         return bool(hidden)
     return bool(hidden) and (REST in levels or any(level in hidden for level in levels))
+
+
+def _mixes_hidden(result: ResultDict, groups: Mapping[str, set[str]]) -> bool:
+    """Say whether a difference is adjusted for an attribute of hidden or of unknown sizes."""
+    name = (result.get("group") or {}).get("adjusted_for")
+    return name is not None and (name not in groups or bool(groups[name]))
 
 
 def _small_cells(results: Sequence[ResultDict], rule: Rule) -> set[str]:
@@ -226,6 +237,9 @@ def _table_of(result: ResultDict) -> tuple[str, ...]:
 
 def _has_small_cell(result: ResultDict, rule: Rule) -> bool:
     numerator, denominator = result.get("numerator"), result.get("denominator")
+    extra = result.get("extra") or {}
+    if any(extra[name] < rule.min_cell for name in PAIRED_CELLS if name in extra):
+        return True
     if numerator is None:
         return False
     cells = [numerator] if denominator is None else [numerator, denominator - numerator]

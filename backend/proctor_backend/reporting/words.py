@@ -13,6 +13,7 @@ OTHERS = {
     "selection_rate": "Selection rate (depends on prevalence)",
     "count": "Count",
     "primary_objective": "Primary objective",
+    "candidate_cause": "Candidate cause of a difference",
 }
 SCENARIOS = {
     "excluded": "Excluded",
@@ -71,12 +72,29 @@ def label(result: Mapping[str, Any]) -> str:
     text = quantity(str(result["quantity"]).removesuffix("_difference"), said.get("parameters"))
     text += f" of {plain_words(said['target']).lower()}" if said.get("target") else ""
     text += f" at “{point}”" if point else ""
+    if rater := beside(result):
+        text += f", device minus {rater}" if is_contrast(result) else f" of {rater}"
     factor, levels = factor_of(result), levels_of(result)
     if factor:
         compared = " against ".join(levels)
         text += f", {attribute(factor).lower()}" + (f" {compared}" if levels else "")
     aside = str(result["id"]).partition("@")[2]
     return text + (f" ({scenario(aside).lower()})" if aside else "")
+
+
+def adjusted_for(result: Mapping[str, Any]) -> str:
+    """Return the attribute that a difference is adjusted for, or nothing."""
+    return str((result.get("group") or {}).get("adjusted_for") or "")
+
+
+def is_pooled_over_sites(result: Mapping[str, Any]) -> bool:
+    """Say whether a result takes the sites as a sample of sites."""
+    return str(result["id"]).endswith((".site.random-effects", ".site.prediction"))
+
+
+def beside(result: Mapping[str, Any]) -> str:
+    """Return the rater that the device is set beside in a result, or nothing."""
+    return str((result.get("extra") or {}).get("against") or "")
 
 
 def is_contrast(result: Mapping[str, Any]) -> bool:

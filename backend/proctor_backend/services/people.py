@@ -24,6 +24,7 @@ from proctor_backend.records import Delete, Doc, Insert, Records, Update
 from proctor_backend.services import passwords
 
 PLATFORM = "platform"
+OFFICE = "office"  # who chose a password: the study office, or the person
 # A session left alone ends; one in use ends at the close of a long day.
 IDLE_S = 30 * 60
 ABSOLUTE_S = 12 * 3600
@@ -69,10 +70,14 @@ def create_organisation(records: Records, actor: Actor, *, name: str, kind: str)
 def create_person(
     records: Records, actor: Actor, *, org: str, email: str, name: str, password: str
 ) -> str:
-    """Add a person to an organisation and return the id."""
+    """Add a person to an organisation and return the id.
+
+    The study office knows this password, so that nothing can be signed with it: a person chooses
+    an own one first.
+    """
     actor.require(Role.STUDY_OFFICE)
     records.get("organisations", org)
-    person = _person(org, email, name, password)
+    person = _person(org, email, name, password) | {"password_by": OFFICE}
     records.commit(
         Insert("persons", person),
         event=_event("person.created", actor, {"person": person["_id"]}, {"name": name}),
@@ -218,23 +223,31 @@ def check_csrf(secret: str, token: str) -> None:
 
 
 def reauthenticate(records: Records, person_id: str, password: str) -> None:
-    """Pass if this is the person's password, asked again before something is signed.
+    """Pass if this is the person's own password, asked again before something is signed.
 
     Raises:
-        NotSignedInError: it is not.
+        NotSignedInError: it is not the password.
+        StateConflictError: the study office gave it, and so could sign with it.
         TooManyRequestsError: too many attempts failed before.
     """
-    passwords.prove_person(records, person_id, password, now=utc_now())
+    person = passwords.prove_person(records, person_id, password, now=utc_now())
+    if person.get("password_by") == OFFICE:
+        raise StateConflictError(
+            "The study office knows this password, so it cannot sign.",
+            cure="Choose your own first: /password in the dashboard, or `proctor password`.",
+        )
 
 
 def change_password(records: Records, actor: Actor, *, old: str, new: str) -> None:
     """Replace the own password and end all sessions and tokens of the person."""
-    reauthenticate(records, actor.person, old)
+    passwords.prove_person(records, actor.person, old, now=utc_now())
+    if old == new:
+        raise InvalidInputError("That is the old password.", cure="Choose another one.")
     hashed = passwords.hash_password(new)
     sessions = records.find("sessions", {"person": actor.person})
     tokens = records.find("tokens", {"person": actor.person, "revoked_at": None})
     records.commit(
-        Update("persons", actor.person, {"password": hashed}),
+        Update("persons", actor.person, {"password": hashed, "password_by": actor.person}),
         *[Delete("sessions", session["_id"]) for session in sessions],
         *[Update("tokens", token["_id"], {"revoked_at": utc_now()}) for token in tokens],
         event=Event(kind="password.changed", chain=PLATFORM, actor=actor.person),

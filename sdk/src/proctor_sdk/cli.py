@@ -124,6 +124,8 @@ def _everybody_commands(commands: "_Commands[argparse.ArgumentParser]") -> None:
     login.add_argument("--token-stdin", action="store_true", help="keep a token you have already")
     _password(login)
 
+    _password(_add(commands, "password", "choose an own password"))
+
 
 def _study_commands(verbs: "_Commands[argparse.ArgumentParser]") -> None:
     draft = _add(verbs, "draft", "send a protocol as a new draft, or replace a draft's", "study")

@@ -281,8 +281,19 @@ def _finish(
             "reference_value": dict(Counter(case.row.reference_value or "" for case in by_id)),
             "reference_status": dict(Counter(case.row.reference_status for case in by_id)),
             "partition": dict(Counter(case.row.partition for case in by_id)),
+            **_attribute_counts(by_id),
         },
     )
+
+
+def _attribute_counts(cases: Sequence[Case]) -> dict[str, dict[str, int]]:
+    """Count the cases by value of each attribute, for planning; not what is nearly a name."""
+    found = {}
+    for name in sorted({name for case in cases for name in case.row.attributes}):
+        counts = Counter(case.row.attributes.get(name, "") for case in cases)
+        if len(counts) <= _MOST_VALUES_COUNTED:
+            found[f"attribute:{name}"] = dict(counts)
+    return found
 
 
 def _refused(problems: Problems) -> IngestReport:

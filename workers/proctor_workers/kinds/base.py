@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from proctor_workers.statistics.arrays import Bools, Ints
 
 Columns = Mapping[str, "Column"]
-WORST, POSITIVE, NEGATIVE = "worst", "positive", "negative"
+WORST, BEST, POSITIVE, NEGATIVE = "worst", "best", "positive", "negative"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +63,8 @@ class View:
     """One endpoint's columns over the whole analysis set.
 
     `lacking`: answered "ok" without the output that this quantity needs; counts as failed. `fills`
-    says for each treatment of a missing output ("worst"; for decisions "positive" and "negative")
-    what stands in each column instead, one entry a case.
+    says for each treatment of a missing output ("worst"; "best" for a comparator's; for decisions
+    "positive" and "negative") what stands in each column instead, one entry a case.
     """
 
     columns: Columns

@@ -5,12 +5,14 @@ from typing import Any
 
 import numpy as np
 
+from proctor_backend.domain.errors import InvalidInputError
 from proctor_backend.domain.result import Figure, Result, Role
 from proctor_workers.analysis_set import AnalysisSet
 from proctor_workers.answers import OK, Answers, Cases
 from proctor_workers.endpoints import Endpoint, Study, as_result
 from proctor_workers.kinds import binary_figures
 from proctor_workers.kinds.base import (
+    BEST,
     NEGATIVE,
     POSITIVE,
     WORST,
@@ -22,9 +24,17 @@ from proctor_workers.kinds.base import (
     nowhere,
     one_of,
 )
+from proctor_workers.kinds.readers import (
+    agreement_view,
+    arms_view,
+    beside_view,
+    binary_reader_columns,
+)
 from proctor_workers.metrics.binary import METRICS
 from proctor_workers.metrics.metric import Metric
 from proctor_workers.metrics.predictive_values import at_prevalence
+from proctor_workers.metrics.reader_quantities import reader_metric
+from proctor_workers.metrics.risks import MAKERS
 from proctor_workers.metrics.sample import Sample
 from proctor_workers.missing_outputs import apply_rule
 from proctor_workers.statistics.arrays import Bools, Floats, Ints
@@ -38,8 +48,15 @@ class BinaryClassification(Kind):
     name = "binary_classification"
 
     def metric(self, name: str, parameters: Mapping[str, Any]) -> Metric:
-        """Return a quantity of two classes."""
-        del parameters
+        """Return a quantity of two classes, or of the readers beside the device."""
+        of_readers = reader_metric(name, parameters)
+        if of_readers is not None:
+            return of_readers
+        if name in MAKERS:
+            try:
+                return MAKERS[name](name, parameters)
+            except ValueError as error:
+                raise InvalidInputError(f"{name}: {error}.") from None
         return one_of(METRICS, name, self.name)
 
     def read(self, setting: Setting, cases: Cases, answers: Answers) -> Columns:
@@ -63,35 +80,24 @@ class BinaryClassification(Kind):
             called = (output == "call") & (point_of == point)
             own[place[called]] = answers.column("call")[called].astype(np.int64)
             columns[f"call:{point}"] = own
-        return columns
+        return columns | binary_reader_columns(
+            cases, str(standard["positive"]), setting.operating_points
+        )
 
     def view(self, setting: Setting, analysis: AnalysisSet, endpoint: Endpoint) -> View:
         """Return status with score or decisions; the worst case is an error, or the wrong end."""
         positive, score = analysis["positive"], analysis["score"]
         needs = endpoint.quantity.needs
+        if endpoint.metric == "reader_agreement":
+            return agreement_view(analysis, 2)
+        if endpoint.metric == "reader_arm_difference":
+            return arms_view(analysis, endpoint)
         if needs == "nothing":
             return View(columns={"positive": positive, "score": score}, lacking=nowhere(analysis))
-        if needs == "call":
-            calls = decided(setting, analysis, endpoint.operating_point)
-            return View(
-                columns={"positive": positive, "call": calls == 1},
-                lacking=calls < 0,
-                fills={
-                    WORST: {"call": ~positive},
-                    POSITIVE: {"call": ~nowhere(analysis)},
-                    NEGATIVE: {"call": nowhere(analysis)},
-                },
-            )
-        high, low = (1.0, 0.0) if needs == "probability" else (np.inf, -np.inf)
-        return View(
-            columns={"positive": positive, "score": score},
-            lacking=np.isnan(score),
-            fills={
-                WORST: {"score": np.where(positive, low, high)},
-                POSITIVE: {"score": np.full(len(score), high)},
-                NEGATIVE: {"score": np.full(len(score), low)},
-            },
-        )
+        if endpoint.metric.endswith("_minus_readers"):
+            device = _view_of_device(setting, analysis, endpoint)
+            return beside_view(device, analysis, scores=needs == "score")
+        return _view_of_device(setting, analysis, endpoint)
 
     def described(self, setting: Setting) -> Iterable[Described]:
         """Show the rates of every operating point, and the prevalence."""
@@ -176,6 +182,34 @@ class BinaryClassification(Kind):
                 }
             )
         return found
+
+
+def _view_of_device(setting: Setting, analysis: AnalysisSet, endpoint: Endpoint) -> View:
+    """Return the device's decisions or scores; the worst case is an error, or the wrong end."""
+    positive, score, needs = analysis["positive"], analysis["score"], endpoint.quantity.needs
+    if needs == "call":
+        calls = decided(setting, analysis, endpoint.operating_point)
+        return View(
+            columns={"positive": positive, "call": calls == 1},
+            lacking=calls < 0,
+            fills={
+                WORST: {"call": ~positive},
+                BEST: {"call": positive},
+                POSITIVE: {"call": ~nowhere(analysis)},
+                NEGATIVE: {"call": nowhere(analysis)},
+            },
+        )
+    high, low = (1.0, 0.0) if needs == "probability" else (np.inf, -np.inf)
+    return View(
+        columns={"positive": positive, "score": score},
+        lacking=np.isnan(score),
+        fills={
+            WORST: {"score": np.where(positive, low, high)},
+            BEST: {"score": np.where(positive, high, low)},
+            POSITIVE: {"score": np.full(len(score), high)},
+            NEGATIVE: {"score": np.full(len(score), low)},
+        },
+    )
 
 
 def decided(setting: Setting, analysis: AnalysisSet, point: str | None) -> Ints:

@@ -8,8 +8,8 @@ import numpy as np
 from proctor_backend.domain.result import Figure, Result
 from proctor_workers.analysis_set import AnalysisSet
 from proctor_workers.endpoints import Study
+from proctor_workers.kinds import score_figures
 from proctor_workers.kinds.base import Described
-from proctor_workers.metrics.curves import calibration_points, net_benefit, roc_points
 from proctor_workers.metrics.sample import Sample
 from proctor_workers.missing_outputs import apply_rule
 
@@ -26,14 +26,7 @@ def _of_scores(study: Study, analysis: AnalysisSet, results: Sequence[Result]) -
     sample = apply_rule(study, analysis, area, area.rule).sample
     if not np.any(np.isfinite(sample.score)) or not 0 < sample.positive.sum() < len(sample):
         return []
-    found = [
-        Figure(
-            id="roc",
-            kind="roc",
-            title="ROC curve",
-            data=roc_points(sample) | {"operating_points": _points(study, results)},
-        )
-    ]
+    found = [score_figures.roc(study, sample, _points(study, results))]
     slope = study.endpoint(Described(metric="calibration_slope"))
     complete = apply_rule(study, analysis, slope, "exclude").sample
     if not 0 < complete.positive.sum() < len(complete):
@@ -46,17 +39,9 @@ def _of_scores(study: Study, analysis: AnalysisSet, results: Sequence[Result]) -
 def _of_probabilities(study: Study, complete: Sample) -> list[Figure]:
     if not study.design.represents_prevalence and study.design.prevalence is None:
         return []  # calibration in the large and net benefit are refused under this sampling
-    found = [
-        Figure(
-            id="decision_curve",
-            kind="decision_curve",
-            title="Net benefit",
-            data=net_benefit(complete, study.design),
-        )
-    ]
-    if study.design.represents_prevalence and not complete.weighted:
-        bins = {"bins": calibration_points(complete)}
-        found.append(Figure(id="calibration", kind="calibration", title="Calibration", data=bins))
+    found = [score_figures.decision(study, complete)]
+    if study.design.represents_prevalence:
+        found.append(score_figures.calibration(study, complete))
     return found
 
 

@@ -9,6 +9,7 @@ from proctor_backend.domain.quantities import (
     forecasting,
     geometry,
     images,
+    readers,
     regression,
     risks,
     segmentation,
@@ -23,6 +24,7 @@ QUANTITIES: Mapping[str, Quantity] = {
     for module in (
         binary,
         categories,
+        readers,
         regression,
         forecasting,
         risks,

@@ -52,7 +52,8 @@ class Quantity:
     (percent), "ratio" (two decimals) or "number", with `unit` behind it. `bounds`: the values it
     can take. `prevalence_bound`: shifted by a cohort enriched by design. `two_classes`: a missing
     output can count as positive or as negative. `better`: which way is better for the patient;
-    "target" means nearer to a value.
+    "target" means nearer to a value. `decides`: has an interval without further ado, so that a
+    criterion can be judged.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Quantity:
     bounds: tuple[float | None, float | None] = (0, 1)
     methods: frozenset[str] = BOOTSTRAP
     complete_cases: bool = False
+    decides: bool = True
 
     def with_defaults(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """Return every parameter: as given, else its default."""

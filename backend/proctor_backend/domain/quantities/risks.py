@@ -14,7 +14,12 @@ _SCORE = Quantity(
 )
 _RATE = replace(_SCORE, written="share")
 _CALIBRATION = replace(
-    _SCORE, better="lower", prevalence_bound=True, two_classes=False, complete_cases=True
+    _SCORE,
+    better="lower",
+    prevalence_bound=True,
+    two_classes=False,
+    complete_cases=True,
+    decides=False,
 )
 _BINS = {
     "bins": Parameter(meaning="the number of bins.", type=int, default=10, low=1, high=100),

@@ -8,13 +8,24 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from proctor_backend.reporting.counts import FLOW
-from proctor_backend.reporting.figures import classes, common
+from proctor_backend.reporting.figures import (
+    cases,
+    categories,
+    classes,
+    common,
+    detection,
+    forecasts,
+    measured,
+    survival,
+)
 from proctor_backend.reporting.figures.style import STYLE, Document, Results
 
 PNG_DPI = 200
 Painter = Callable[[Document, Results], Figure | None]
 PAINTERS: Mapping[str, Painter] = {
-    kind: painter for module in (common, classes) for kind, painter in module.PAINTERS.items()
+    kind: painter
+    for module in (common, classes, cases, survival, categories, measured, forecasts, detection)
+    for kind, painter in module.PAINTERS.items()
 }
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -11,6 +12,7 @@ from proctor_backend.reporting.figures.style import (
     DASHES,
     INK,
     RULE,
+    SOFT,
     Document,
     Results,
     square,
@@ -18,10 +20,11 @@ from proctor_backend.reporting.figures.style import (
 
 
 def roc(figure: Document, results: Results) -> Figure:
-    """Draw the ROC curve with its operating points and area."""
+    """Draw the ROC curve with its band, operating points and area."""
     data = figure["data"]
     canvas, axes = square("1 \u2212 specificity", "Sensitivity")
     axes.plot([0, 1], [0, 1], color=RULE, linewidth=0.7, linestyle=DASHES)
+    _shade(axes, data.get("band"), "false_positive_rate")
     axes.plot(data["false_positive_rate"], data["true_positive_rate"], color=ACCENT, linewidth=1.4)
     for point in data.get("operating_points") or ():
         sensitivity, specificity = point.get("sensitivity"), point.get("specificity")
@@ -32,6 +35,17 @@ def roc(figure: Document, results: Results) -> Figure:
         text = f"Area {numbers.value(area, area['estimate'])}\n({numbers.interval_text(area)})"
         axes.text(0.97, 0.05, text, ha="right", va="bottom", fontsize=8)
     return canvas
+
+
+def _shade(axes: Axes, band: Document | None, across: str) -> None:
+    """Shade a band; a limit that does not exist leaves a gap."""
+    if band is None:
+        return
+    lower, upper = (
+        np.array([np.nan if value is None else value for value in band[side]])
+        for side in ("lower", "upper")
+    )
+    axes.fill_between(band[across], lower, upper, color=SOFT, alpha=0.5, linewidth=0)
 
 
 def _is_area(result: Document) -> bool:
@@ -54,12 +68,16 @@ def _operating_point(axes: Axes, name: str, x: float, y: float, results: Results
 
 
 def calibration(figure: Document, results: Results) -> Figure | None:
-    """Draw observed frequency against predicted risk."""
+    """Draw observed frequency against predicted risk, in bins and as a flexible curve."""
     del results
     data = figure["data"]
     groups = data.get("bins") or ()
     canvas, axes = square("Predicted risk", "Observed frequency")
     axes.plot([0, 1], [0, 1], color=RULE, linewidth=0.7, linestyle=DASHES)
+    curve = data.get("curve")
+    _shade(axes, curve, "predicted")
+    if curve is not None:
+        axes.plot(curve["predicted"], curve["observed"], color=ACCENT, linewidth=1.2)
     for group in groups:
         x, y = group.get("predicted"), group.get("observed")
         if x is None or y is None:
@@ -71,7 +89,7 @@ def calibration(figure: Document, results: Results) -> Figure | None:
 
 
 def decision_curve(figure: Document, results: Results) -> Figure | None:
-    """Draw net benefit over threshold probabilities."""
+    """Draw net benefit over threshold probabilities, with its band."""
     del results
     data = figure["data"]
     canvas = Figure(figsize=(3.6, 3.0))
@@ -81,6 +99,7 @@ def decision_curve(figure: Document, results: Results) -> Figure | None:
         ("treat_none", INK, "treat none"),
         ("model", ACCENT, "model"),
     )
+    _shade(axes, data if "lower" in data else None, "threshold")
     for name, colour, text in styles:
         axes.plot(data["threshold"], data[name], color=colour, linewidth=1.2, label=text)
     top = max(*data["model"], *data["treat_all"])

@@ -4,6 +4,7 @@ from proctor_backend.reporting.blocks import CoreSection
 from proctor_backend.reporting.context import Context
 from proctor_backend.reporting.sections import (
     appendix,
+    comparison,
     custody,
     environment,
     limitations,
@@ -16,7 +17,7 @@ from proctor_backend.reporting.sections import (
 )
 
 # REPORT, "Our report": sections are versioned data; a change of the order is a new version.
-SECTIONS_VERSION = 1
+SECTIONS_VERSION = 2
 CLIENT_AFTER = "limitations"
 
 _BUILDERS = (
@@ -28,6 +29,7 @@ _BUILDERS = (
     population.baseline,
     performance.primary,
     performance.secondary,
+    comparison.comparison,
     subgroups.subgroups,
     performance.robustness,
     performance.indeterminate,

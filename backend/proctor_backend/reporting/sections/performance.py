@@ -17,7 +17,7 @@ from proctor_backend.reporting.context import Context, ResultDict
 from proctor_backend.reporting.counts import CONFUSION
 from proctor_backend.reporting.disclosure import factor_of
 from proctor_backend.reporting.sections.summary import primary_endpoints
-from proctor_backend.reporting.words import SCENARIOS, plain_words, scenario
+from proctor_backend.reporting.words import SCENARIOS, beside, plain_words, scenario
 
 RATES = frozenset({"failure_rate", "indeterminate_rate"})
 _NOT_PERFORMED = (
@@ -53,7 +53,9 @@ def secondary(context: Context) -> CoreSection:
         row
         for role in ("secondary", "exploratory", "descriptive")
         for row in context.shown(role=role, scenario=None)
-        if factor_of(row) is None and row["quantity"] not in {"count", "value", *RATES}
+        if factor_of(row) is None
+        and row["quantity"] not in {"count", "value", *RATES}
+        and not beside(row)
     ]
     figures = [FigureRef(name) for name in context.curves]
     table: tuple[Block, ...] = (_estimates(rows),) if rows else (Paragraph("None was declared."),)
@@ -169,7 +171,7 @@ def _by_scenario(rows: Sequence[ResultDict]) -> Grid:
         columns=("Quantity", "Missing outputs", "Estimate", "Interval", "n"),
         rows=tuple(
             (
-                str(row["id"]).partition("@")[0].replace(".", ", ").replace("_", " "),
+                _plain_id(row),
                 scenario(str(row["scenario"])),
                 Number(str(row["id"])),
                 Number(str(row["id"]), Show.INTERVAL),
@@ -180,6 +182,11 @@ def _by_scenario(rows: Sequence[ResultDict]) -> Grid:
         widths=(2.4, 2.2, 1.1, 1.9, 0.9),
         flagged=True,
     )
+
+
+def _plain_id(row: ResultDict) -> str:
+    name = str(row["id"]).partition("@")[0].replace("~", " against ")
+    return name.replace(".", ", ").replace("_", " ")
 
 
 def _endnotes(rows: Sequence[ResultDict]) -> tuple[Block, ...]:

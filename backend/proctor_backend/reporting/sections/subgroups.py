@@ -10,9 +10,17 @@ from proctor_backend.reporting.blocks import (
     Paragraph,
     Show,
 )
-from proctor_backend.reporting.context import Context
+from proctor_backend.reporting.context import Context, ResultDict
+from proctor_backend.reporting.disclosure import CANDIDATE_CAUSE
+from proctor_backend.reporting.numbers import signed
 from proctor_backend.reporting.sections.protocol import group_names
-from proctor_backend.reporting.words import attribute, quantity
+from proctor_backend.reporting.words import (
+    adjusted_for,
+    attribute,
+    is_pooled_over_sites,
+    plain_words,
+    quantity,
+)
 
 _CONCLUSIONS = (
     "A difference is shown when the corrected test rejects and the interval lies beyond the "
@@ -21,6 +29,9 @@ _CONCLUSIONS = (
     "margin; all else is inconclusive. A difference is associated with a group; no cause is "
     "claimed."
 )
+
+
+_DECIMALS = 3
 
 
 def subgroups(context: Context) -> CoreSection:
@@ -35,6 +46,9 @@ def subgroups(context: Context) -> CoreSection:
             ),
             *_privacy(context),
             *_factors(context),
+            *_adjusted(context),
+            *_causes(context),
+            *_sites(context),
             *(FigureRef(name) for name in context.figure_ids("forest")),
         ),
     )
@@ -84,6 +98,124 @@ def _groups(name: str, groups: list[tuple[str, str, str]]) -> Grid:
         widths=(1.8, 2.6, 1.1, 1.9, 0.9, 1, 1),
         flagged=True,
     )
+
+
+def _adjusted(context: Context) -> tuple[Block, ...]:
+    """Set each crude difference beside what remains of it among cases that are otherwise alike."""
+    rows = [
+        row for row in context.shown() if adjusted_for(row) and ".adjusted-for-" in str(row["id"])
+    ]
+    if not rows:
+        return ()
+    return (
+        Heading("Differences within other attributes"),
+        Paragraph(
+            "A difference between groups may be associated with another attribute that is mixed "
+            "differently in them. The crude difference stays the primary one; the adjusted one "
+            "weighs the differences within equal levels of the other attribute."
+        ),
+        Grid(
+            columns=("Comparison", "Adjusted for", "Crude", "Adjusted", "Interval",
+                     "Crude minus adjusted", "Interval"),
+            rows=tuple(_adjusted_line(context, row) for row in rows),
+            widths=(2.8, 1.3, 1.1, 1.1, 1.9, 1.2, 1.9),
+            flagged=True,
+        ),
+    )  # fmt: skip
+
+
+def _adjusted_line(context: Context, row: ResultDict) -> tuple[str | Number, ...]:
+    name, other = str(row["id"]), adjusted_for(row)
+    crude = name.removesuffix(f".adjusted-for-{other}")
+    explained = f"{crude}.explained-by-{other}"
+    there = explained in context.results
+    return (
+        _comparison(crude),
+        attribute(other),
+        Number(crude),
+        Number(name),
+        Number(name, Show.INTERVAL),
+        Number(explained) if there else "",
+        Number(explained, Show.INTERVAL) if there else "",
+    )
+
+
+def _causes(context: Context) -> tuple[Block, ...]:
+    """List what the data say of causes; only editions without a rule on small groups have it."""
+    rows = context.shown(quantity=CANDIDATE_CAUSE)
+    if not rows:
+        return ()
+    return (
+        Heading("What the data say of causes"),
+        Paragraph(
+            "A cause is a candidate where the data can separate it from others and speak for it; "
+            "that is an association, not a proof. Numbers are differences with their intervals, "
+            "level minus the others, on the quantity's own scale."
+        ),
+        Grid(
+            columns=("Comparison", "Cause", "What the data say", "Numbers"),
+            rows=tuple(
+                (
+                    _comparison(str(row["extra"]["crude"])),
+                    f"{plain_words(str(row['extra']['cause']))}: {row['extra']['verdict']}",
+                    str(row["flags"][0]),
+                    _evidence(row),
+                )
+                for row in rows
+            ),
+            widths=(2, 2, 3.4, 3),
+        ),
+    )
+
+
+def _evidence(row: ResultDict) -> str:
+    parts = []
+    for name, one in row["extra"]["evidence"].items():
+        text = f"{name} {signed(one['estimate'], _DECIMALS)}"
+        if one["lower"] is not None and one["upper"] is not None:
+            limits = [signed(one[side], _DECIMALS) for side in ("lower", "upper")]
+            text += f" ({' to '.join(limits)})"
+        parts.append(text)
+    return "; ".join(parts)
+
+
+def _sites(context: Context) -> tuple[Block, ...]:
+    """Say what the sites are taken for, why they may be pooled, and what a further one may give."""
+    plan = context.material.protocol
+    rows = [row for row in context.shown() if is_pooled_over_sites(row)]
+    measured = any(factor == "site" for _, factor, _, _ in context.described())
+    if not rows and not measured:
+        return ()
+    taken = str(plan.get("sites") or "fixed")
+    reason = plan.get("pooling_reason")
+    text = (
+        "The sites are taken as a sample of sites: the mean is over all such sites, and the "
+        "prediction is where a site not seen is expected."
+        if taken == "random"
+        else "The sites are fixed: they stand for themselves, and the whole cohort pools them case "
+        "by case."
+    )
+    text += f" Reason for pooling: {reason}" if reason else ""
+    table: tuple[Block, ...] = ()
+    if rows:
+        table = (
+            Grid(
+                columns=("Quantity", "What", "Mean over sites", "Interval", "Method"),
+                rows=tuple(
+                    (
+                        quantity(str(row["quantity"])),
+                        plain_words(str(row["id"]).rpartition(".")[-1].replace("-", " ")),
+                        Number(str(row["id"])),
+                        Number(str(row["id"]), Show.INTERVAL),
+                        Number(str(row["id"]), Show.METHOD),
+                    )
+                    for row in rows
+                ),
+                widths=(2.4, 1.6, 1.3, 2, 2.6),
+                flagged=True,
+            ),
+        )
+    return (Heading("Sites together"), Paragraph(text), *table)
 
 
 def _point(ref: str, what: str) -> str:
