@@ -10,7 +10,7 @@ from proctor_backend.control.app import create_control
 from proctor_backend.domain.audit import verify_chain
 from proctor_backend.domain.errors import LeaseLostError, ProctorError, StateConflictError
 from proctor_backend.domain.evaluation import PLATFORM_FAILURES_PER_SHARD, Failure
-from proctor_backend.domain.ids import utc_in
+from proctor_backend.domain.ids import new_id, utc_in
 from proctor_backend.services import lease as leases
 from proctor_backend.services import record as recording
 from proctor_sdk.reasons import ReasonCode
@@ -215,3 +215,16 @@ def test_shards_that_end_at_once_end_the_evaluation_once(
     events = list(records.iterate("audit_events", {"chain": exam.entry}, "seq"))
     verify_chain(events)
     assert sum(event["public"].get("last", False) for event in events) == 1
+
+
+def test_sections_that_cost_three_runners_are_given_up(records, as_control, servers, exam):
+    report = {"_id": new_id("rep"), "entry": exam.entry, "state": "DRAFTING"}
+    waiting = {"sections_state": "waiting", "fence": 3, "lease": None, "org": new_id("org")}
+    records.db.reports.insert_one(report | waiting)
+    names = {"runner": "r", "host": "h"}
+    with pytest.raises(StateConflictError, match="3 runners"):
+        leases.claim_sections(as_control, servers.settings("control"), report["_id"], **names)
+    left = records.get("reports", report["_id"])
+    assert (left["sections_state"], left["sections"]) == ("failed", [])
+    assert "3 runners" in left["sections_failure"]
+    assert ("proctor.draft", report["_id"]) in tasks_waiting(records)

@@ -49,9 +49,16 @@ def _cohort_problems(records: Records, actor: Actor) -> Iterator[Task]:
 
 def _reports(records: Records, actor: Actor) -> Iterator[Task]:
     for report in review.list_reports(records, actor):
-        title = _report_task(report, actor)
+        title = _stopped(report, actor) or _report_task(report, actor)
         if title:
             yield Task(title, f"Report {report['code_name']}", f"/reports/{report['id']}")
+
+
+def _stopped(report: Doc, actor: Actor) -> str:
+    minders = (Role.STUDY_OFFICE, Role.OPERATOR)
+    if report.get("halted") and actor.holds_any(*minders, study=report["study"]):
+        return "Have a report mended that stopped on its way"
+    return ""
 
 
 def _report_task(report: Doc, actor: Actor) -> str:

@@ -45,7 +45,7 @@ def _end_cohort(records: Records, cohort: Mapping[str, Any], detail: str) -> Non
 
 
 def _halt_report(records: Records, report: Mapping[str, Any], detail: str) -> None:
-    """Leave the report where it is, marked; an operator's `proctor-admin` run shows it.
+    """Leave the report where it is, marked; its page and the study office's home show it.
 
     The sweeper tries it again all the same; what is known already is not written again.
     """

@@ -12,6 +12,7 @@ from proctor_backend.domain.errors import LeaseLostError, NotFoundError, StateCo
 from proctor_backend.domain.evaluation import limits_of, task_document
 from proctor_backend.domain.ids import new_id, utc_in, utc_now
 from proctor_backend.domain.keys import cases_key, file_key, image_key
+from proctor_backend.domain.messages import Message, Task
 from proctor_backend.domain.states import EntryState, EvaluationState, ReportState, ShardState
 from proctor_backend.objects import ObjectStore
 from proctor_backend.records import Doc, Move, Records, Update
@@ -19,6 +20,7 @@ from proctor_backend.settings import Settings
 from proctor_sdk.encrypt import read_header, unwrap
 
 RENEW_EVERY_S = 10
+SECTIONS_TRIES = 3  # runners that may be lost over one client's sections
 
 
 def claim_shard(
@@ -73,6 +75,10 @@ def claim_sections(
     if held and held["expires_at"] > utc_now():
         raise StateConflictError("Another runner makes these sections.")
     fence = report.get("fence", 0)
+    if fence >= SECTIONS_TRIES:
+        why = f"{SECTIONS_TRIES} runners were lost while they made the sections."
+        _give_sections_up(records, report, why)
+        raise StateConflictError(why)
     lease, token = _new_lease(settings, fence + 1, runner, host)
     records.commit(
         Update(
@@ -99,6 +105,23 @@ def claim_sections(
         },
         "context": report["sections_context"],
     }
+
+
+def _give_sections_up(records: Records, report: Mapping[str, Any], why: str) -> None:
+    """Let the draft go on without the client's sections; the report says why."""
+    fields: Doc = {"sections_state": "failed", "lease": None, "sections": []}
+    fields["sections_failure"] = why
+    records.commit(
+        Update("reports", report["_id"], fields, {"sections_state": "waiting"}),
+        event=Event(
+            kind="report.sections_failed",
+            chain=report["entry"],
+            actor="control",
+            public={"sections": 0},
+            private={"failure": why},
+        ),
+        messages=[Message(Task.DRAFT, report["_id"])],
+    )
 
 
 def holder(records: Records, lease_id: str, token: str) -> tuple[str, Doc]:

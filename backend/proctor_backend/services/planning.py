@@ -13,7 +13,7 @@ from proctor_backend.planning.outlook import Counts, outlooks
 from proctor_backend.records import Doc, Records
 from proctor_backend.services.cohort_view import is_owner, project
 from proctor_backend.services.protocols import parse_protocol
-from proctor_backend.services.studies import current_protocol
+from proctor_backend.services.study_lock import current_protocol
 from proctor_backend.services.study_view import is_partner, visible
 
 _ATTRIBUTE = "attribute:"

@@ -191,6 +191,8 @@ def _view(records: Records, actor: Actor, report: Mapping[str, Any]) -> Doc:
         "cleared": report.get("cleared", {}),
         "conclusions": _conclusions(report, vendor=vendor),
     }
+    if not vendor:
+        view["halted"] = report.get("halted")
     unmasked = report["state"] not in {"DRAFTING", "DRAFT", "REVIEWED"}
     if unmasked or vendor or actor.holds_any(Role.STUDY_OFFICE, Role.DATA_PARTNER, study=study):
         view["vendor"] = report["vendor_name"]
