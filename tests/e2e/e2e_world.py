@@ -191,7 +191,7 @@ def _exam(world: World, kind: str) -> tuple[pa.Table, pa.Table, dict]:
     ]
     names = dict(zip(case, case, strict=True))
     _store_cases(world, case, positive.tolist(), kind)
-    return reference, observations_from_predictions(answers, names, reference, manifest), manifest
+    return reference, observations_from_predictions(answers, names, reference), manifest
 
 
 def _store_cases(world: World, case: list[str], positive: list[bool], kind: str) -> None:

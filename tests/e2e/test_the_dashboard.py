@@ -225,3 +225,16 @@ def test_every_field_and_image_has_a_name_for_a_screen_reader(
     assert nameless == 0
     assert page.locator("h1").count() == 1
     assert page.locator("main").count() == 1
+
+
+def test_an_own_password_is_chosen_on_a_page_and_typed_twice_alike(
+    enter: Enter, site: Site
+) -> None:
+    page = enter("releaser")
+    page.goto(f"{site.dashboard}/")
+    page.click("header .who a")
+    page.fill("#old", worlds.PASSWORD)
+    page.fill("#new", "known to nobody else")
+    page.fill("#again", "known to nobody elze")
+    page.click("main button[type=submit]")
+    assert "The two new passwords differ." in page.locator("main").inner_text()

@@ -14,7 +14,7 @@ from proctor_backend.api.context import Tools, authorise
 from proctor_backend.api.errors import add_error_handlers
 from proctor_backend.api.middleware import BodyCap, SecurityHeaders
 from proctor_backend.api.permissions import API
-from proctor_backend.api.throttle import Throttle
+from proctor_backend.api.throttle import SIGN_INS_PER_MINUTE, Throttle
 from proctor_backend.objects import ObjectStore
 from proctor_backend.records import Records
 from proctor_backend.settings import Settings
@@ -28,8 +28,6 @@ ROUTERS = (
     routes_reports.router,
     routes_reports.audit_router,
 )
-# Sign-ins of one address; the lockout of an account stands in `services.passwords`.
-SIGN_INS_PER_MINUTE = 60
 
 
 def create_api(records: Records, store: ObjectStore, settings: Settings) -> FastAPI:

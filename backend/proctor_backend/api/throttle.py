@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 from proctor_backend.domain.errors import TooManyRequestsError
 
+# Sign-ins of one address; the lockout of an account stands in `services.passwords`.
+SIGN_INS_PER_MINUTE = 60
 # Callers that are remembered; the oldest makes room, so that memory stays bounded.
 MOST_CALLERS = 10_000
 

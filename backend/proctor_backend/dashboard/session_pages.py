@@ -40,6 +40,7 @@ def sign_in(request: Request, desk: Annotated[Desk, Depends(desk_of)], form: For
     to = _own_path(form.get("to", "/"))
     try:
         _require_own_form(request)
+        desk.sign_ins.pass_through(request.client.host if request.client else "")
         secret = people.login(desk.records, form.get("email", ""), form.get("password", ""))
     except (NotSignedInError, TooManyRequestsError) as error:
         context = {"to": to, "error": error, "email": form.get("email", "")}

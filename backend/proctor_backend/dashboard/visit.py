@@ -12,6 +12,7 @@ from fastapi import Depends, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, select_autoescape
 
+from proctor_backend.api.throttle import SIGN_INS_PER_MINUTE, Throttle
 from proctor_backend.dashboard import formats, notices
 from proctor_backend.domain.errors import NotSignedInError
 from proctor_backend.domain.people import VENDOR_ROLES, Actor, Role
@@ -34,6 +35,7 @@ class Desk:
     store: ObjectStore
     settings: Settings
     templates: Environment
+    sign_ins: Throttle
 
     @property
     def secure(self) -> bool:
@@ -94,7 +96,7 @@ def open_desk(records: Records, store: ObjectStore, settings: Settings) -> Desk:
         shown=_shown,
         count=numbers.count,
     )
-    return Desk(records, store, settings, templates)
+    return Desk(records, store, settings, templates, Throttle(SIGN_INS_PER_MINUTE, 60))
 
 
 def render(

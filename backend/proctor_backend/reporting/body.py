@@ -10,7 +10,7 @@ from proctor_backend.reporting.material import DraftMaterial
 from proctor_backend.reporting.plugin import check_sections
 from proctor_backend.reporting.sections import CLIENT_AFTER, SECTIONS_VERSION, core_sections
 from proctor_sdk import merkle
-from proctor_sdk.canonical import canonical_bytes
+from proctor_sdk.canonical import canonical_bytes, sha256_hex
 from proctor_sdk.report import Paragraph, Section
 
 SALT_BYTES = 32
@@ -63,6 +63,9 @@ def assemble_body(
         "entry": {name: material.entry.get(name) for name in ("id", "code_name", "digests")},
         "evaluation": dict(material.evaluation),
         "evidence": dict(material.evidence),
+        # From the salts, which an edition shows only beside what it shows: without it, a body's
+        # public digest would let everything withheld be guessed and tried.
+        "salt": sha256_hex("".join(salts).encode()),
         "results_root": merkle.root(leaves),
         "results": results,
         "editions": {one.edition: _edition(one, client[one.edition]) for one in contexts},

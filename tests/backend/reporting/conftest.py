@@ -7,6 +7,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from material import VENDOR
 from material import material as build_material
 
 from proctor_backend.reporting import (
@@ -18,7 +19,6 @@ from proctor_backend.reporting import (
 )
 from proctor_backend.reporting.render import render_edition
 
-VENDOR = "Kestrel <script>alert(1)</script> AI"
 APPROVAL = {
     "person_name": "R. Viewer",
     "role": "reviewer",

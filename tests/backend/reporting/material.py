@@ -6,6 +6,8 @@ from typing import Any
 
 from proctor_backend.reporting import DraftMaterial
 
+VENDOR = "Kestrel <script>alert(1)</script> AI"
+
 D = "sha256:" + "ab12" * 16
 GROUPS: dict[str, dict[str, tuple[int, int, float, float]]] = {
     # level: patients, with the condition, area, sensitivity

@@ -1,3 +1,4 @@
+import hashlib
 import json
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -120,3 +121,14 @@ def test_released_cells_list_every_result_once(made: SimpleNamespace) -> None:
     cells = released_cells(made.editions["public"])
     assert len(cells) == len(made.body["results"])
     assert {"shown", "withheld"} == {cell["disclosed"] for cell in cells}
+
+
+def test_public_edition_cannot_be_completed_to_the_body_that_was_signed(
+    made: SimpleNamespace,
+) -> None:
+    public = made.editions["public"]
+    assert public["withheld"]
+    known = {entry["salt"] for entry in public["results"]}
+    assert len(known) < len(made.salts)
+    assert made.body["salt"] not in json.dumps(public)
+    assert made.body["salt"] == hashlib.sha256("".join(made.salts).encode()).hexdigest()

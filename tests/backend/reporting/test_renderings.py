@@ -5,10 +5,9 @@ from types import SimpleNamespace
 
 import docx
 import pytest
-from material import measurement
+from material import VENDOR, measurement
 from pypdf import PdfReader
 
-from conftest import VENDOR
 from proctor_backend.reporting import EDITIONS
 from proctor_backend.reporting.render import render_edition
 

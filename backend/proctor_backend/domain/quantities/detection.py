@@ -163,7 +163,7 @@ QUANTITIES = (
         name="wafroc_auc",
         label="Area under the weighted AFROC curve",
         definition="As the area under the AFROC curve, the lesions of an image weighted to add "
-        "up to 1.",
+        "up to 1: alike, or by the weights (scores) of the reference standard.",
         parameters=_HITS | {"every_image": _EVERY},
     ),
     replace(

@@ -21,6 +21,28 @@ _LEVEL = {
         high=0.999,
     )
 }
+_ALERT = {
+    "threshold": Parameter(meaning="the value of the series at which an event begins."),
+    "side": Parameter(
+        meaning="above or below: the side of the threshold on which the event lies.",
+        type=str,
+        default="above",
+        choices=("above", "below"),
+    ),
+    "step_days": Parameter(
+        meaning="the length of one step in days, such as 0.003472 for five minutes.", low=1e-9
+    ),
+    "silence_days": Parameter(
+        meaning="days after an alert in which further ones count as the same; 0 for none.",
+        default=0.0,
+        low=0,
+    ),
+    "time": Parameter(
+        meaning="the attribute that holds each case's origin as a number of days.",
+        type=str,
+        default="time",
+    ),
+}
 _ERROR = Quantity(
     name="",
     label="",
@@ -111,5 +133,46 @@ QUANTITIES = (
         definition="Mean width of the prediction interval plus 2 / (1 - level) times the distance "
         "by which an observation misses it (Winkler 1972).",
         parameters=_STEP | _LEVEL,
+    ),
+    replace(
+        _ERROR,
+        name="alerts_per_patient_day",
+        label="Alerts per patient-day",
+        definition="Origins whose point forecast goes beyond the threshold within the horizon, per "
+        "day under watch.",
+        written="ratio",
+        parameters=_ALERT,
+    ),
+    replace(
+        _ERROR,
+        name="ppv_per_alert",
+        label="Positive predictive value of an alert",
+        definition="Share of alerts that an event follows within the horizon; an event begins "
+        "where the observed series goes beyond the threshold.",
+        better="higher",
+        bounds=(0, 1),
+        written="share",
+        parameters=_ALERT,
+    ),
+    replace(
+        _ERROR,
+        name="events_foreseen",
+        label="Events foreseen",
+        definition="Share of events that an alert precedes by at most the horizon.",
+        better="higher",
+        bounds=(0, 1),
+        written="share",
+        complete_cases=False,
+        parameters=_ALERT,
+    ),
+    replace(
+        _ERROR,
+        name="alert_lead_time",
+        label="Lead time",
+        definition="Mean days from the first alert within the horizon to the event, over events "
+        "foreseen.",
+        better="higher",
+        unit="days",
+        parameters=_ALERT,
     ),
 )

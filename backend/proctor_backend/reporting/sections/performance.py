@@ -59,7 +59,8 @@ def secondary(context: Context) -> CoreSection:
     ]
     figures = [FigureRef(name) for name in context.curves]
     table: tuple[Block, ...] = (_estimates(rows),) if rows else (Paragraph("None was declared."),)
-    return CoreSection("secondary", "Secondary endpoints", (*table, *_endnotes(rows), *figures))
+    blocks = (*table, *_endnotes(rows), *_other_references(context), *figures)
+    return CoreSection("secondary", "Secondary endpoints", blocks)
 
 
 def robustness(context: Context) -> CoreSection:
@@ -96,6 +97,35 @@ def indeterminate(context: Context) -> CoreSection:
         named = ", ".join(text.lower() for text in dict.fromkeys(SCENARIOS.values()))
         blocks.append(Paragraph(f"The measurement holds no scenario of its own ({named})."))
     return CoreSection("indeterminate", "Missing and indeterminate outputs", tuple(blocks))
+
+
+def _other_references(context: Context) -> tuple[Block, ...]:
+    """Show the endpoints against single readers, their majority and the unanimous cases."""
+    rows = [
+        (row, str(row["extra"]["reference_standard"]))
+        for row in context.shown()
+        if (row.get("extra") or {}).get("reference_standard") and factor_of(row) is None
+    ]
+    if not rows:
+        return ()
+    grid = Grid(
+        columns=("Quantity", "Reference standard", "Estimate", "Interval", "n"),
+        rows=tuple(
+            (
+                _plain_id(row),
+                {"majority": "majority of the readers", "unanimous": "unanimous readers"}.get(
+                    name, f"reader {name}"
+                ),
+                Number(str(row["id"])),
+                Number(str(row["id"]), Show.INTERVAL),
+                Number(str(row["id"]), Show.N),
+            )
+            for row, name in rows
+        ),
+        widths=(2.4, 2.2, 1.1, 1.9, 0.9),
+        flagged=True,
+    )
+    return (Heading("Against other readings of the reference standard"), grid)
 
 
 def _cross_tables(context: Context) -> tuple[Block, ...]:
