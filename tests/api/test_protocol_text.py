@@ -156,3 +156,26 @@ def test_a_margin_of_several_units_of_a_value_is_allowed() -> None:
     text = (EXAMPLES / "regression.yaml").read_text("utf-8")
     assert "endpoints: [bias], margin: 3" in text
     assert check_protocol(text) == []
+
+
+def test_several_categories_have_no_single_prevalence() -> None:
+    text = (EXAMPLES / "multiclass_classification.yaml").read_text("utf-8")
+    stated = text.replace(
+        "target_population:\n", "target_population:\n  prevalence: 0.2\n  source: A registry.\n"
+    )
+    assert [one["field"] for one in check_protocol(stated)] == ["target_population.prevalence"]
+
+
+def test_quantity_of_one_category_names_it() -> None:
+    text = (EXAMPLES / "multiclass_classification.yaml").read_text("utf-8")
+    for metric in ("auroc", "class_recall"):
+        broken = text.replace(
+            f"    metric: {metric}\n    target: melanoma\n", f"    metric: {metric}\n"
+        )
+        found = check_protocol(broken)
+        assert [one["what"] for one in found] == [f"{metric} is taken for one target."]
+
+
+def test_two_classes_have_no_targets(table: str) -> None:
+    broken = table.replace("    metric: auroc\n", "    metric: auroc\n    target: died\n")
+    assert [one["what"] for one in check_protocol(broken)] == ["auroc is not taken for a target."]

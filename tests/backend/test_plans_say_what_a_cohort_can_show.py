@@ -8,7 +8,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from proctor_backend.domain.errors import InvalidInputError
-from proctor_backend.planning.comparisons import difference_power
+from proctor_backend.planning.comparisons import difference_power, noninferiority_power
 from proctor_backend.planning.outlook import Counts, Outlook, outlooks
 from proctor_backend.planning.proportions import expected_width, power
 from proctor_backend.services.planning import plan_on_counts
@@ -26,6 +26,7 @@ COUNTS = Counts(
 def planned(name: str, counts: Counts = COUNTS, **values: Any) -> dict[str, Outlook]:
     document = YAML(typ="safe").load((EXAMPLES / f"{name}.yaml").read_text("utf-8"))
     for endpoint in document["endpoints"]:
+        endpoint.pop("planned", None)
         if endpoint["id"] in values:
             endpoint["planned"] = values[endpoint["id"]]
     for part in ("sample_size", "estimand"):
@@ -133,3 +134,28 @@ def test_sizes_that_contradict_each_other_are_refused() -> None:
     text = (EXAMPLES / "binary-table.yaml").read_text("utf-8")
     with pytest.raises(InvalidInputError, match="contradict"):
         plan_on_counts(protocol_text=text, counts={"cases": 10, "patients": 20})
+
+
+def test_comparison_is_planned_from_the_share_of_disagreement() -> None:
+    comparison = {
+        "against": "v1", "hypothesis": "non_inferiority", "margin": 0.05, "reason": "A reason.",
+    }  # fmt: skip
+    document = YAML(typ="safe").load((EXAMPLES / "binary-dicom.yaml").read_text("utf-8"))
+    document["endpoints"][0] |= {
+        "comparison": comparison,
+        "planned": {"value": 0.9, "disagreement": 0.1},
+    }
+    name = document["endpoints"][0]["id"]
+    completed = parse_protocol(dumped(document)).document
+    found = {one.group: one for one in outlooks(completed, COUNTS) if one.endpoint == name}
+    planned_one = found["against v1"]
+    assert planned_one.power == pytest.approx(
+        noninferiority_power(0.05, 0.05, planned_one.n or 0, 0.05), abs=1e-9
+    )
+    assert planned_one.width == pytest.approx(2 * 1.96 * (0.1 / 300) ** 0.5, rel=0.001)
+
+
+def test_one_class_of_several_is_planned_on_its_own_cases() -> None:
+    counts = Counts(cases=500, patients=500, values={"a": 100, "b": 400})
+    assert counts.against("a").positives == 100
+    assert counts.against(None).positives is None

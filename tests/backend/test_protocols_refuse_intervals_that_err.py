@@ -1,11 +1,15 @@
 """Designs for which simulation found that a limit errs are refused, each with its cure."""
 
 from copy import deepcopy
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from proctor_backend.domain.interval_rules import unfit_intervals
+from proctor_backend.services.protocols import check_protocol
+
+EXAMPLES = Path(__file__).parents[2] / "docs/examples/protocols"
 
 DESIGN = {
     "estimand": {"unit": "case"},
@@ -30,6 +34,19 @@ def refused(size: dict[str, Any] | None = None, unit: str = "case", **endpoint: 
 
 def criterion(value: float, bound: str = "lower") -> dict[str, Any]:
     return {"bound": bound, "comparator": ">=" if bound == "lower" else "<=", "value": value}
+
+
+def test_a_protocols_text_is_refused_at_its_line() -> None:
+    text = (EXAMPLES / "binary-dicom.yaml").read_text("utf-8")
+    method = "interval: {method: clopper_pearson, level: 0.95}"
+    rare = text.replace(method, method.replace("clopper_pearson", "wilson")).replace(
+        "value: 0.80}", "value: 0.10}"
+    )
+    found = check_protocol(rare)
+    assert {one["field"] for one in found} == {
+        "endpoints[0].interval.method", "endpoints[1].interval.method",
+    }  # fmt: skip
+    assert all(one["cure"] == "Write clopper_pearson." for one in found)
 
 
 def test_plain_design_is_accepted() -> None:

@@ -20,7 +20,13 @@ PARTS = {
     "containers": ("streaming", "streaming_in_process", "sandbox_start"),
     "wakeups": ("queue",),
     "api_memory": ("api_memory",),
-    "measuring": ("measurement_speed", "measurement_speed_fairlearn"),
+    "measuring": (
+        *("bootstrap_fairlearn", "bootstrap_scikit_learn", "bootstrap_scipy"),
+        *("bootstrap_torchmetrics", "bootstrap_10k", "bootstrap_clustered", "bootstrap_linear"),
+        *("bootstrap_memory", "delong", "delong_ties", "delong_clustered", "delong_paired"),
+    ),
+    "detection": ("detection_summary", "detection_froc", "detection_precision"),
+    "survival": ("survival_concordance", "survival_concordance_all_pairs"),
     "durations": ("make_demo", "demo_again", "tests"),
 }
 

@@ -57,6 +57,7 @@ class Task:
         if self.targets:
             task += f"\ntargets = {json.dumps(list(self.targets))}"
         points = "".join(POINT.format(**{"target": ""} | dict(point)) for point in self.points)
+        points = points.replace('target = ""\n', "")  # of a kind without targets
         return MANIFEST.replace("{task}", task).replace("{points}", points)
 
 

@@ -7,7 +7,9 @@ import pytest
 from tests.flow.lab import Lab
 from tests.flow.tasks import Task, case, example, reaches_release
 
-TASK = Task("detection", targets=("mass",), points=({"id": "marketed", "threshold": 0.5},))
+TASK = Task(
+    "detection", targets=("mass",), points=({"id": "marketed", "threshold": 0.5, "target": "mass"},)
+)
 
 
 def cases(count: int) -> list[dict]:
@@ -38,10 +40,11 @@ def cases(count: int) -> list[dict]:
 def test_detection_reaches_a_report(lab: Lab, answers_archive):
     made = cases(40)
     _, body = reaches_release(lab, answers_archive, TASK, example("detection"), made)
-    results = {one["result"]["id"]: one["result"] for one in body["results"]}
+    results = {one["id"]: one for one in body["body"]["results"]}
     lesions = sum(len(json.loads(one["reference_outputs"])["boxes"]) for one in made)
     assert results["sensitivity.marketed"]["denominator"] == lesions
     for name in ("sensitivity.marketed", "false_marks.marketed", "froc", "wafroc", "patients"):
         interval = results[name]["interval"]
         assert interval["lower"] < results[name]["estimate"] < interval["upper"], name
-    assert "froc" in {figure["kind"] for figure in body["figures"]}
+    kinds = {figure["kind"] for figure in body["body"]["editions"]["full"]["figures"]}
+    assert "froc" in kinds

@@ -31,7 +31,7 @@ def cases(count: int) -> list[dict]:
                 None if number == 7 else {"forecast": {"quantiles": quantiles}},
                 reference_outputs=json.dumps({"series": {"history": history, "values": values}}),
                 reference_status="verified",
-                **{"attr.sex": "FM"[number // 2 % 2]},
+                **{"attr.sex": "FM"[number // 2 % 2], "attr.day": number % 2},
             )
         )
     return made
@@ -40,9 +40,11 @@ def cases(count: int) -> list[dict]:
 @pytest.mark.podman
 def test_forecasting_reaches_a_report(lab: Lab, answers_archive):
     _, body = reaches_release(lab, answers_archive, TASK, example("forecasting"), cases(32))
-    results = {one["result"]["id"]: one["result"] for one in body["results"]}
+    results = {one["id"]: one for one in body["body"]["results"]}
     assert results["coverage"]["denominator"] == 32 * STEPS
     for name in ("mase", "mae_at_one_hour", "coverage", "crps"):
         interval = results[name]["interval"]
         assert interval["lower"] < results[name]["estimate"] < interval["upper"], name
-    assert "forecast_fan" in {figure["kind"] for figure in body["figures"]}
+    assert "forecast_fan" in {
+        figure["kind"] for figure in body["body"]["editions"]["full"]["figures"]
+    }

@@ -49,7 +49,7 @@ def cases(count: int) -> list[dict]:
 def test_instance_segmentation_reaches_a_report(lab: Lab, answers_archive):
     protocol = example("instance_segmentation")
     _, body = reaches_release(lab, answers_archive, TASK, protocol, cases(32))
-    results = {one["result"]["id"]: one["result"] for one in body["results"]}
+    results = {one["id"]: one for one in body["body"]["results"]}
     for name in ("quality", "tumour_quality", "dice", "precision", "found"):
         interval = results[name]["interval"]
         assert interval["lower"] < results[name]["estimate"] < interval["upper"], name

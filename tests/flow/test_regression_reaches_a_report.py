@@ -32,10 +32,12 @@ def cases(count: int) -> list[dict]:
 @pytest.mark.podman
 def test_regression_reaches_a_report(lab: Lab, answers_archive):
     _, body = reaches_release(lab, answers_archive, TASK, example("regression"), cases(32))
-    results = {one["result"]["id"]: one["result"] for one in body["results"]}
+    results = {one["id"]: one for one in body["body"]["results"]}
     assert results["within_10_points"]["n"] == 32
     assert results["bias"]["n"] == 31
     for name in ("within_10_points", "bias", "upper_limit_of_agreement", "slope", "concordance"):
         interval = results[name]["interval"]
         assert interval["lower"] < results[name]["estimate"] < interval["upper"], name
-    assert "bland_altman" in {figure["kind"] for figure in body["figures"]}
+    assert "bland_altman" in {
+        figure["kind"] for figure in body["body"]["editions"]["full"]["figures"]
+    }

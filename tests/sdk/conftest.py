@@ -20,6 +20,7 @@ import uvicorn
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 
+from proctor_backend.services.planning import plan_on_counts
 from proctor_sdk.canonical import canonical_bytes
 from proctor_sdk.encrypt import encode_key, generate_keypair
 
@@ -213,6 +214,15 @@ def _app(state: Platform) -> FastAPI:  # noqa: C901, PLR0915 - one function per 
             "signatures": [{"role": "data_partner", "at": "2026-11-21T08:00:00.000Z"}],
             "deviations": [{"severity": "minor", "text": "A scanner was replaced."}],
         }
+
+    @app.post("/api/v1/protocols/plan")
+    def plan(body: dict[str, Any]) -> Any:
+        return plan_on_counts(protocol_text=body["protocol"], counts=body["counts"])
+
+    @app.get("/api/v1/studies/{study}/plan")
+    def plan_of_study(study: str) -> Any:
+        coarse = {"endpoint": "auroc", "metric": "auroc", "group": None, "width": 0.05}
+        return {"exact": False, "outlooks": [coarse]}
 
     @app.post("/api/v1/studies")
     def draft(body: dict[str, Any]) -> Any:

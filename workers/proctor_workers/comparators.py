@@ -299,7 +299,6 @@ def _resampled(endpoint: Endpoint, first: Sample, second: Sample, plan: Plan) ->
         estimate=gap,
         lower=limits.lower,
         upper=limits.upper,
-        undefined=limits.undefined,
         reason=limits.reason,
     )
     return Compared(pairs=first, difference=difference, method=method, p_values={})

@@ -17,7 +17,13 @@ from proctor_workers.missing_outputs import Ruled, apply_rule
 from proctor_workers.statistics.arrays import Bools
 from proctor_workers.statistics.draws import Stream
 from proctor_workers.statistics.multiplicity import holm
-from proctor_workers.subgroups.contrast import Contrast, conclude, contrast
+from proctor_workers.subgroups.contrast import (
+    Contrast,
+    conclude,
+    contrast,
+    draw_together,
+    opposing,
+)
 from proctor_workers.subgroups.equality import EqualityTest, equality_test
 from proctor_workers.subgroups.fairness import fairness_measures
 from proctor_workers.subgroups.levels import (
@@ -114,7 +120,9 @@ def _compare(study: Study, analysis: AnalysisSet, factor: Factor, endpoint: Endp
         against = None
         if other is not None:
             known = own.get(other.name) if len(levels) == 2 else None
-            against = known or _estimate(study, ruled, factor, endpoint, other)
+            plan = study.plan(endpoint, group=f"/{factor.name}")
+            rest = ruled.sample.take(other.rows)
+            against = known or opposing(endpoint.quantity, rest, value, plan)
         estimates[name] = (value, against)
     return _Compared(
         factor=factor,
@@ -191,11 +199,15 @@ def _pairs(
     opponents = _opponents(levels)
     found = []
     two = bool(opponents) and opponents[levels[0].name] is levels[-1]
-    for level in levels[:1] if two else levels:
+    chosen = levels[:1] if two else levels
+    plan = study.plan(endpoint, group=f"/{factor.name}")
+    sets = [(level.rows, opponents[level.name].rows) for level in chosen if opponents]
+    own = [estimates[level.name][0] for level in chosen]
+    draw_together(endpoint.quantity, ruled.sample, sets, own, plan)
+    for level in chosen:
         other, pair = opponents.get(level.name), estimates[level.name]
         if other is None or pair[1] is None:
             continue
-        plan = study.plan(endpoint, group=f"/{factor.name}")
         found.append(
             _Pair(
                 level=level,

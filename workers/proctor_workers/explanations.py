@@ -15,6 +15,7 @@ from proctor_sdk.canonical import canonical_bytes
 from proctor_workers.analysis_set import AnalysisSet
 from proctor_workers.answers import Cases
 from proctor_workers.endpoints import Endpoint, Study
+from proctor_workers.kinds.readers import ARM
 from proctor_workers.metrics.sample import Sample
 from proctor_workers.missing_outputs import Ruled
 from proctor_workers.statistics.arrays import Bools
@@ -80,15 +81,21 @@ def background(
 
 
 def _unanimous(cases: Cases, joined: AnalysisSet, analysis: AnalysisSet) -> Bools | None:
-    """Return the units whose every case all readers answered alike; None with too few readers."""
-    readers = [name for name, kind in cases.raters().items() if kind == "reader"]
+    """Return the units whose every case all readers answered alike; None with too few readers.
+
+    Readers who read in the arms of a reader study are no readers of the reference standard.
+    """
+    readers = [
+        name for name, kind in cases.raters().items() if kind == "reader" and ARM not in name
+    ]
     if len(readers) < _READERS:
         return None
     said = np.array([_words(cases, name) for name in readers], dtype=object).T
     split = disagreed(said)
     if len(analysis) == len(joined):
         return ~split
-    return np.bincount(joined.patient, weights=split, minlength=len(analysis)) == 0
+    alike: Bools = np.bincount(joined.patient, weights=split, minlength=len(analysis)) == 0
+    return alike
 
 
 def _words(cases: Cases, name: str) -> list[str | None]:
@@ -127,7 +134,7 @@ def explained(
     gap = Gap(
         metric=endpoint.quantity,
         sample=_with_scores(analysis, ruled),
-        plan=study.plan(endpoint, group=f"/{factor.name}/{contrasted.level.name}"),
+        plan=study.plan(endpoint, group=f"/{factor.name}"),
         level=contrasted.level,
         other=contrasted.other,
         difference=Difference(
@@ -237,7 +244,12 @@ def _adjusted(endpoint: Endpoint, crude: Result, mix: Adjusted, resamples: int) 
         )
         return
     method = f"within strata, patient bootstrap, BCa, {resamples} resamples"
-    extra = {"crude": crude.id, "comparable": mix.comparable, "strata": len(mix.gap.strata)}
+    extra: dict[str, Any] = {
+        "crude": crude.id,
+        "comparable": mix.comparable,
+        "strata": len(mix.gap.strata),
+        "standard_error": mix.standard_error,
+    }
     for suffix, found, text in (
         ("adjusted-for", mix.gap.adjusted, f"the same within equal levels of {name}"),
         ("explained-by", mix.gap.explained, f"crude minus adjusted for {name}"),

@@ -126,6 +126,10 @@ def _effects(found: SitesTogether) -> dict[str, Any]:
         "q": effects.q.statistic,
         "q_p_value": effects.q.p_value,
         "scale": found.scale,
+        "weights": {
+            site.site: float(weight)
+            for site, weight in zip(found.pooled, effects.weights, strict=True)
+        },
     }
 
 

@@ -26,6 +26,7 @@ def problems_of(document: Document) -> Iterator[Problem]:
     for index, subgroup in enumerate(document["subgroups"]):
         yield from _subgroup(document, subgroup, ("subgroups", index))
     yield from _prevalence(document["target_population"])
+    yield from _one_prevalence(document)
     yield from _sample_size(document["sample_size"])
     yield from _estimand(document)
     yield from _positive(document)
@@ -349,6 +350,16 @@ def _sample_size(size: Document) -> Iterator[Problem]:
             yield Problem(
                 ("sample_size", name), f"{name} is above planned_n.", "Correct one of them."
             )
+
+
+def _one_prevalence(document: Document) -> Iterator[Problem]:
+    several = {"multiclass_classification", "multilabel_classification", "ordinal_classification"}
+    if document["task"] in several and document["target_population"].get("prevalence") is not None:
+        yield Problem(
+            ("target_population", "prevalence"),
+            f"One prevalence does not describe the targets of {document['task']}.",
+            "Remove it; sample consecutively, or with weights, for quantities that depend on it.",
+        )
 
 
 def _positive(document: Document) -> Iterator[Problem]:

@@ -1,5 +1,6 @@
 """The report's words for quantities, attributes, roles and flags; decides no number."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -34,6 +35,11 @@ ROLES = {
 }
 
 
+READINGS = {"majority": "the majority of readers", "unanimous": "unanimous readers"}
+_BRACKETS = re.compile(r" \([^()]*\{[^()]*\)")  # a bracket of parameters
+_PLACE = re.compile(r"\{[^{}]*\}")
+
+
 def plain_words(name: str) -> str:
     """Return a code name as words."""
     text = name.replace("_", " ").strip()
@@ -41,10 +47,15 @@ def plain_words(name: str) -> str:
 
 
 def quantity(name: str, parameters: Mapping[str, Any] | None = None) -> str:
-    """Return the quantity's name as a reader knows it, with its parameters in it."""
+    """Return the quantity's name as a reader knows it, with its parameters in it.
+
+    Where it is named for several endpoints together, without parameters, they are left open.
+    """
     known = QUANTITIES.get(name)
     if known is None:
         return OTHERS.get(name, plain_words(name))
+    if parameters is None and known.parameters:
+        return _PLACE.sub("…", _BRACKETS.sub("", known.label))
     return known.label.format(**known.with_defaults(parameters or {}))
 
 
@@ -54,7 +65,10 @@ def attribute(name: str) -> str:
 
 
 def scenario(name: str) -> str:
-    """Return how missing outputs were counted."""
+    """Return how missing outputs were counted, or what else the reference standard was."""
+    kind, _, rater = name.partition(".")
+    if kind == "reference":
+        return "Against " + READINGS.get(rater, f"reader {rater}")
     return SCENARIOS.get(name, plain_words(name))
 
 
@@ -79,7 +93,8 @@ def label(result: Mapping[str, Any]) -> str:
         compared = " against ".join(levels)
         text += f", {attribute(factor).lower()}" + (f" {compared}" if levels else "")
     aside = str(result["id"]).partition("@")[2]
-    return text + (f" ({scenario(aside).lower()})" if aside else "")
+    counted = scenario(aside)
+    return text + (f" ({counted[0].lower()}{counted[1:]})" if aside else "")
 
 
 def adjusted_for(result: Mapping[str, Any]) -> str:

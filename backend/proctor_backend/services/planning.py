@@ -16,6 +16,7 @@ from proctor_backend.services.protocols import parse_protocol
 from proctor_backend.services.study_lock import current_protocol
 from proctor_backend.services.study_view import is_partner, visible
 
+FEWEST_SHOWN = 11  # cases of a level that others may hear of at all
 _ATTRIBUTE = "attribute:"
 
 
@@ -96,7 +97,7 @@ def _counts(document: Mapping[str, Any], cohort: Mapping[str, Any]) -> Counts:
 
 def _answer(document: Mapping[str, Any], counts: Counts, *, exact: bool) -> Doc:
     found = outlooks(document, counts)
-    return {
-        "exact": exact,
-        "outlooks": [one.as_dict() if exact else one.coarse() for one in found],
-    }
+    if exact:
+        return {"exact": True, "outlooks": [one.as_dict() for one in found]}
+    large = [one for one in found if one.group is None or (one.n or 0) >= FEWEST_SHOWN]
+    return {"exact": False, "outlooks": [one.coarse() for one in large]}

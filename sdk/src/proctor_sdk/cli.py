@@ -160,6 +160,16 @@ def _study_commands(verbs: "_Commands[argparse.ArgumentParser]") -> None:
     show.add_argument("study", nargs="?")
     show.add_argument("--json", action="store_true", help="print the platform's answer")
 
+    plan = _add(verbs, "plan", "say what a cohort's size promises for a protocol", "plan")
+    plan.add_argument("protocol", type=Path, nargs="?", metavar="PROTOCOL.yaml")
+    plan.add_argument("--cohort", help="id of the cohort to plan on")
+    plan.add_argument(
+        "--counts",
+        help="sizes instead of a cohort: cases=600,patients=500,positives=300,sex:F=280",
+    )
+    plan.add_argument("--study", help="id of a study, for its own protocol and cohort")
+    plan.add_argument("--json", action="store_true", help="print the platform's answer")
+
     deviation = _add(verbs, "deviation", "record what was done otherwise than planned", "study")
     deviation.add_argument("study")
     deviation.add_argument("--severity", choices=("minor", "major"), required=True)

@@ -35,6 +35,7 @@ from proctor_workers.hidden_data.table import read_rows
 
 PROCESSES = 2
 RATER_KINDS = ("reader", "device")
+_MOST_VALUES_COUNTED = 100  # of an attribute; beyond it a value says too much of a case
 CASES_IN_FLIGHT = 8  # whose bytes are held at once; more than processes, as the store is waited on
 
 

@@ -24,6 +24,7 @@ from proctor_workers.kinds.base import (
     nowhere,
     one_of,
 )
+from proctor_workers.kinds.other_references import other_references
 from proctor_workers.kinds.readers import (
     agreement_view,
     arms_view,
@@ -60,7 +61,10 @@ class BinaryClassification(Kind):
         return one_of(METRICS, name, self.name)
 
     def read(self, setting: Setting, cases: Cases, answers: Answers) -> Columns:
-        """Read the positive class's score and the device's own calls."""
+        """Read the positive class's score and the device's own calls.
+
+        A reader's plain word is a call at every operating point, a plain number a score.
+        """
         standard = setting.protocol["reference_standard"]
         positive = cases.texts("reference_value") == standard["positive"]
         rule = standard.get("equivocal_rule", "exclude")
@@ -73,16 +77,16 @@ class BinaryClassification(Kind):
         )
         score = np.full(len(cases), np.nan)
         score[place[scored]] = answers.column("score")[scored].astype(np.float64)
+        plain = _plain_calls(setting, cases, answers, score)
         columns: dict[str, Any] = {"positive": positive.astype(np.bool_), "score": score}
         point_of = answers.column("operating_point")
         for point in setting.operating_points:
-            own = np.full(len(cases), -1, dtype=np.int64)
+            own = plain.copy()
             called = (output == "call") & (point_of == point)
             own[place[called]] = answers.column("call")[called].astype(np.int64)
             columns[f"call:{point}"] = own
-        return columns | binary_reader_columns(
-            cases, str(standard["positive"]), setting.operating_points
-        )
+        columns |= binary_reader_columns(cases, str(standard["positive"]), setting.operating_points)
+        return columns
 
     def view(self, setting: Setting, analysis: AnalysisSet, endpoint: Endpoint) -> View:
         """Return status with score or decisions; the worst case is an error, or the wrong end."""
@@ -90,7 +94,7 @@ class BinaryClassification(Kind):
         needs = endpoint.quantity.needs
         if endpoint.metric == "reader_agreement":
             return agreement_view(analysis, 2)
-        if endpoint.metric == "reader_arm_difference":
+        if endpoint.metric == "reader_arm_gain":
             return arms_view(analysis, endpoint)
         if needs == "nothing":
             return View(columns={"positive": positive, "score": score}, lacking=nowhere(analysis))
@@ -130,7 +134,7 @@ class BinaryClassification(Kind):
             yield point, ruled.sample, ruled.kept
 
     def further(self, study: Study, analysis: AnalysisSet) -> Sequence[Result]:
-        """Estimate PPV and NPV at the declared prevalence and at its low and high end."""
+        """Estimate PPV and NPV at the declared prevalences; then against other readings."""
         ends = {
             "prevalence": study.design.prevalence,
             "prevalence_low": study.design.prevalence_low,
@@ -149,7 +153,7 @@ class BinaryClassification(Kind):
                 )
                 id_ = f"{endpoint.result_id}@{name}"
                 found.append(as_result(endpoint, part, id_=id_, role=Role.DESCRIPTIVE))
-        return found
+        return [*found, *other_references(study, analysis, "positive")]
 
     def figures(
         self, study: Study, analysis: AnalysisSet, results: Sequence[Result]
@@ -210,6 +214,26 @@ def _view_of_device(setting: Setting, analysis: AnalysisSet, endpoint: Endpoint)
             NEGATIVE: {"score": np.full(len(score), low)},
         },
     )
+
+
+def _plain_calls(setting: Setting, cases: Cases, answers: Answers, score: Floats) -> Ints:
+    """Return calls given as plain words (1, 0, -1 for none); plain numbers go into `score`."""
+    calls = np.full(len(cases), -1, dtype=np.int64)
+    said = np.flatnonzero(answers.column("output") == "category")
+    if not len(said):
+        return calls
+    place, word = answers.row_case[said], answers.column("category")[said].astype(str)
+    task, standard = setting.manifest["task"], setting.protocol["reference_standard"]
+    positive = {str(standard["positive"]), str(task["positive"])}
+    negative = {str(one) for one in cases.texts("reference_value")} | {str(task.get("negative"))}
+    known = np.isin(word, sorted(positive | negative))
+    calls[place[known]] = np.isin(word[known], sorted(positive))
+    for row, text in zip(place[~known].tolist(), word[~known].tolist(), strict=True):
+        try:
+            score[row] = float(text)
+        except ValueError:
+            continue  # a word of no class is no answer
+    return calls
 
 
 def decided(setting: Setting, analysis: AnalysisSet, point: str | None) -> Ints:

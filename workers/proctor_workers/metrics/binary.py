@@ -19,10 +19,11 @@ from proctor_workers.metrics.metric import (
     share_limits,
 )
 from proctor_workers.metrics.predictive_values import accuracy_pair, at_prevalence
-from proctor_workers.metrics.sample import Design, Sample
+from proctor_workers.metrics.sample import Design, Sample, distinct
 from proctor_workers.statistics import auc, predictive
 from proctor_workers.statistics.arrays import Floats
-from proctor_workers.statistics.bootstrap import Resampling, bootstrap_counts
+from proctor_workers.statistics.bootstrap import Resampling
+from proctor_workers.statistics.ordering import ascending
 
 _SMALL_CLASS = 100  # below it a criterion on a high AUC is judged by method 5
 _HIGH_AUC = 0.95
@@ -46,7 +47,7 @@ def refused(metric: Metric, sample: Sample, design: Design) -> str | None:
 def smaller_class(sample: Sample) -> int:
     """Return the patients of the class that fewer patients have."""
     classes = (sample.positive, ~sample.positive)
-    return min(len(np.unique(sample.patient[rows])) for rows in classes)
+    return min(distinct(sample.patient[rows]) for rows in classes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,7 +202,8 @@ class Auroc(Metric):
     def replicate(self, sample: Sample, design: Design, draws: Resampling) -> Floats:
         """Return the area in each resample."""
         del design
-        return bootstrap_counts(draws, ranked.resampled("auroc", sample, None))
+        kernel = ranked.RankedAreas(ranked.sample_ranking(sample, weighted=False), None)
+        return draws.replicate(kernel)[0][:, ranked.AUROC]
 
     def influence(self, sample: Sample, design: Design) -> Floats:
         """Return each patient's placements, centred."""
@@ -237,7 +239,8 @@ def _area(sample: Sample, plan: Plan) -> Estimate:
     else:
         lower, upper = auc.logit_limits(found.auc, found.variance, plan.level)
         method = "Obuchowski on the logit" if clustered else "logit-DeLong"
-    _, counts = np.unique(sample.score, return_counts=True)
+    keys, _ = ascending(sample.score)
+    tied = np.concatenate((keys[1:] == keys[:-1], [False]))
     return Estimate(
         n=len(sample),
         patients=sample.patients,
@@ -250,7 +253,7 @@ def _area(sample: Sample, plan: Plan) -> Estimate:
         flags=("not weighted by the sampling weights",) if sample.weighted else (),
         extra={
             "standard_error": math.sqrt(found.variance),
-            "tied_share": float(counts[counts > 1].sum()) / len(sample),
+            "tied_share": float(np.sum(tied | np.roll(tied, 1))) / len(sample),
         },
     )
 
@@ -278,7 +281,8 @@ class Auprc(Metric):
 
     def replicate(self, sample: Sample, design: Design, draws: Resampling) -> Floats:
         """Return the average precision in each resample."""
-        return bootstrap_counts(draws, ranked.resampled("auprc", sample, design.standardised_to))
+        kernel = ranked.RankedAreas(ranked.sample_ranking(sample), design.standardised_to)
+        return draws.replicate(kernel)[0][:, ranked.AUPRC]
 
     def influence(self, sample: Sample, design: Design) -> Floats:
         """Return the derivative by each patient's weight."""
@@ -318,7 +322,7 @@ class Recalibration(Metric):
     def replicate(self, sample: Sample, design: Design, draws: Resampling) -> Floats:
         """Return the coefficient in each resample."""
         loop = recalibration.resampled(self.name, sample, self._prevalence(design))
-        return bootstrap_counts(draws, loop)
+        return draws.values(loop)
 
     def influence(self, sample: Sample, design: Design) -> Floats:
         """Return the derivative by each patient's weight."""

@@ -13,14 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from proctor_workers.metrics.sample import Design, Sample
+from proctor_workers.metrics.sample import Design, Sample, distinct
 from proctor_workers.statistics.arrays import Bools, Floats, Ints, group_sums
 from proctor_workers.statistics.bootstrap import (
+    ColumnSums,
+    Drawn,
     Resampling,
     acceleration,
     bca_limits,
-    bootstrap_counts,
-    bootstrap_sums,
     jackknife_influence,
 )
 from proctor_workers.statistics.draws import Stream
@@ -32,7 +32,10 @@ _MOST_LEFT_OUT = 500  # groups of patients left out where no influence has a clo
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """How one quantity is estimated: the design, the interval and the resampling."""
+    """How one quantity is estimated: the design, the interval and the resampling.
+
+    Plans of one study share `drawn`, so that quantities of the same patients see the same draws.
+    """
 
     design: Design
     level: float = 0.95
@@ -41,10 +44,12 @@ class Plan:
     seed: int = 0
     stream: str = "estimate"
     planned_auc: float | None = None  # of an endpoint that a criterion decides
+    drawn: Drawn = field(default_factory=Drawn, repr=False, compare=False)
 
-    def resampling(self, stratum: Ints, family: str) -> Resampling:
-        """Return the draws of patients for a family of quantities."""
-        return Resampling(self.resamples, stratum, Stream(self.seed, f"{self.stream}/{family}"))
+    def resampling(self, stratum: Ints, purpose: str) -> Resampling:
+        """Return the draws of patients for a purpose, whatever the quantity."""
+        stream = Stream(self.seed, f"{self.stream}/{purpose}")
+        return self.drawn.of(self.resamples, stratum, stream)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +114,7 @@ class Metric(ABC):
         """Return how many patients carry the quantity; decides between Wald and permutation."""
         counted = self.share_of(sample, design)
         inside = sample.patient if counted is None else sample.patient[counted.inside]
-        return len(np.unique(inside))
+        return distinct(inside)
 
     @abstractmethod
     def point(self, sample: Sample, design: Design) -> float:
@@ -141,7 +146,7 @@ class Metric(ABC):
         _, stratum = sample.codes()
         limits = bca_limits(
             value,
-            self.replicate(sample, plan.design, plan.resampling(stratum, self.family)),
+            self.replicate(sample, plan.design, plan.resampling(stratum, "estimate")),
             acceleration(self.influence(sample, plan.design), stratum),
             plan.level,
         )
@@ -179,7 +184,9 @@ class FormulaOfSums(Metric):
     def by_patient(self, sample: Sample) -> tuple[Floats, Ints]:
         """Return each patient's sums (patients, k) and stratum."""
         code, stratum = sample.codes()
-        return group_sums(self.columns(sample), code, len(stratum)), stratum
+        return sample.once(
+            ("sums", self.columns), lambda: group_sums(self.columns(sample), code, len(stratum))
+        ), stratum
 
     def apply(self, sums: Floats, design: Design) -> Floats:
         """Apply the formula to sums (..., k)."""
@@ -188,11 +195,14 @@ class FormulaOfSums(Metric):
 
     def point(self, sample: Sample, design: Design) -> float:
         """Return the formula of the whole sample's sums."""
-        return float(self.apply(self.columns(sample).sum(axis=0), design))
+        return float(self.apply(self.by_patient(sample)[0].sum(axis=0), design))
 
     def replicate(self, sample: Sample, design: Design, draws: Resampling) -> Floats:
         """Return the formula of each resample's sums."""
-        return self.apply(bootstrap_sums(self.by_patient(sample)[0], draws), design)
+        kernel = sample.once(
+            ("kernel", self.columns), lambda: ColumnSums(self.by_patient(sample)[0])
+        )
+        return self.apply(draws.replicate(kernel)[0], design)
 
     def influence(self, sample: Sample, design: Design) -> Floats:
         """Return the stratified jackknife's influences."""
@@ -249,7 +259,7 @@ class Share(Metric):
         """Return the share in each resample."""
         del design
         code, stratum = sample.codes()
-        return share(bootstrap_sums(group_sums(self.columns(sample), code, len(stratum)), draws))
+        return share(draws.sums(group_sums(self.columns(sample), code, len(stratum))))
 
     def influence(self, sample: Sample, design: Design) -> Floats:
         """Return the stratified jackknife's influences."""
@@ -333,7 +343,7 @@ class Weighted(Metric):
     def replicate(self, sample: Sample, design: Design, draws: Resampling) -> Floats:
         """Return the value in each resample."""
         del design
-        return bootstrap_counts(draws, self.loop(sample))
+        return draws.values(self.loop(sample))
 
     def influence(self, sample: Sample, design: Design) -> Floats:
         """Return influences, in closed form or by leaving groups of patients out."""

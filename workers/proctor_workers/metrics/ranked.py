@@ -3,15 +3,13 @@
 Rows are sorted by score once; every resample is then one pass over them, 64 side by side.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 
 from proctor_workers.metrics.sample import Sample
 from proctor_workers.statistics.arrays import Bools, Floats, Ints, Times, compiled, group_sums
-from proctor_workers.statistics.bootstrap import Kernel
+from proctor_workers.statistics.bootstrap import Kernel, content_key
 from proctor_workers.statistics.draws import LANES
 from proctor_workers.statistics.ordering import descending
 
@@ -55,6 +53,13 @@ class RankedAreas(Kernel):
     def __init__(self, ranked: Ranking, prevalence: float | None) -> None:
         self.ranked = ranked
         self.prevalence = np.nan if prevalence is None else prevalence
+        self.key: bytes | None = content_key(
+            f"ranked areas at {prevalence}",
+            ranked.tie,
+            ranked.patient,
+            ranked.positive,
+            ranked.weight,
+        )
 
     def fill(self, times: Times, values: Floats) -> None:
         """Turn draw counts (patients, LANES) into areas (2, LANES)."""
@@ -89,7 +94,7 @@ def _class_odds(
 
 
 @compiled
-def _areas(  # noqa: C901, PLR0912 - one flat pass, with a short way for a score of its own
+def _areas(
     tie: Ints,
     patient: Ints,
     positive: Bools,
@@ -135,10 +140,15 @@ def _areas(  # noqa: C901, PLR0912 - one flat pass, with a short way for a score
         values[1, lane] = area[lane] / above[lane] if both else np.nan
 
 
-def sample_ranking(sample: Sample) -> Ranking:
-    """Sort a sample's rows by score."""
-    code, _ = sample.codes()
-    return ranking(sample.score, sample.positive, sample.weight, code)
+def sample_ranking(sample: Sample, *, weighted: bool = True) -> Ranking:
+    """Sort a sample's rows by score; unweighted ones count 1 each."""
+    weighted &= sample.weighted
+
+    def sort() -> Ranking:
+        weight = sample.weight if weighted else np.ones(len(sample))
+        return ranking(sample.score, sample.positive, weight, sample.codes()[0])
+
+    return sample.once(("ranking", weighted), sort)
 
 
 def average_precision(sample: Sample, prevalence: float | None) -> float:
@@ -164,21 +174,3 @@ def precision_influence(sample: Sample, prevalence: float | None) -> Floats:
     of_positive = (precision[group] + gain[group] - value) / tp[-1]
     row = np.where(sample.positive, of_positive, -loss[group] / tp[-1]) * weight
     return group_sums(row, code, len(stratum))[:, 0]
-
-
-def resampled(
-    name: str, sample: Sample, prevalence: float | None
-) -> Callable[[Ints, Floats], None]:
-    """Return the loop that turns draw counts (batch, patients) into values (batch,)."""
-    kernel = RankedAreas(sample_ranking(sample), prevalence)
-    return partial(_batch, kernel, AUROC if name == "auroc" else AUPRC)
-
-
-def _batch(kernel: RankedAreas, output: int, times: Ints, values: Floats) -> None:
-    for first in range(0, len(times), LANES):
-        part = times[first : first + LANES]
-        lanes = np.zeros((times.shape[1], LANES), dtype=np.uint8)
-        lanes[:, : len(part)] = part.T
-        found = np.empty((2, LANES))
-        kernel.fill(lanes, found)
-        values[first : first + len(part)] = found[output, : len(part)]

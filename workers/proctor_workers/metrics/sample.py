@@ -1,8 +1,8 @@
 """The rows that one quantity is estimated from, and what the sampling design allows."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from proctor_workers.statistics.arrays import Bools, Floats, Ints
 
 Column = NDArray[Any]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +25,7 @@ class Sample:
     weight: Floats
     stratum: Ints
     columns: Mapping[str, Column]
+    _made: dict[Hashable, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.patient)
@@ -63,13 +65,25 @@ class Sample:
 
     def codes(self) -> tuple[Ints, Ints]:
         """Return each row's patient as 0..P-1 and each patient's stratum."""
-        _, first, code = np.unique(self.patient, return_index=True, return_inverse=True)
-        return code.astype(np.int64), self.stratum[first]
+        return self.once("codes", self._codes)
+
+    def _codes(self) -> tuple[Ints, Ints]:
+        code = patient_codes(self.patient)
+        first = np.empty(int(code.max(initial=-1)) + 1, dtype=np.int64)
+        first[code[::-1]] = np.arange(len(code))[::-1]
+        return code, self.stratum[first]
+
+    def once(self, key: Hashable, make: Callable[[], T]) -> T:
+        """Return what is made of these rows; quantities that ask for the same share it."""
+        if key not in self._made:
+            self._made[key] = make()
+        made: T = self._made[key]
+        return made
 
     @property
     def patients(self) -> int:
         """Number of patients."""
-        return len(np.unique(self.patient))
+        return len(self.codes()[1])
 
     @property
     def clustered(self) -> bool:
@@ -80,6 +94,22 @@ class Sample:
     def weighted(self) -> bool:
         """Whether the rows count unequally."""
         return len(self) > 0 and bool(np.any(self.weight != self.weight[0]))
+
+
+def distinct(patient: Ints) -> int:
+    """Count patients; rows in their order need no sort."""
+    step = np.diff(patient)
+    if np.all(step >= 0):
+        return int(np.count_nonzero(step)) + (len(patient) > 0)
+    return len(np.unique(patient))
+
+
+def patient_codes(patient: Ints) -> Ints:
+    """Number patients 0..P-1 in ascending order; rows in that order need no sort."""
+    step = np.diff(patient)
+    if np.all(step >= 0):
+        return np.concatenate(([0], np.cumsum(step > 0)))[: len(patient)].astype(np.int64)
+    return np.unique(patient, return_inverse=True)[1].astype(np.int64)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

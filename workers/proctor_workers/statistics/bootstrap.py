@@ -1,18 +1,21 @@
 """The patient bootstrap with BCa limits: patients are drawn within the design's strata."""
 
+import hashlib
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import special
 
 from proctor_workers.statistics.arrays import Floats, Ints, Times, compiled
 from proctor_workers.statistics.draws import LANES, Stream, drawn_times
 
 _FEWEST_USABLE = 0.9  # fewer defined resamples than this share: no interval is given
-_KEPT_BYTES = 1 << 24  # draws up to 16 MiB are kept for the next quantity, larger ones made again
+_KEPT_BYTES = 1 << 28  # draws up to 256 MiB are kept for the next quantity, larger ones made again
+_LAST = 8  # resamplings that are remembered, with as many bytes in all
 _LOOP_COUNTS = 1 << 20  # draw counts handed to a loop at once: 8 MiB
 
 
@@ -20,36 +23,52 @@ class Kernel(Protocol):
     """A compiled statistic of how often patients are drawn, over `LANES` resamples at once.
 
     Each lane is summed in the order of its own rows, so that no result depends on its neighbours.
+    Kernels of equal `key` give equal values; one without a key is computed whenever it is asked.
     """
 
     outputs: int
+    key: bytes | None
 
     def fill(self, times: Times, values: Floats) -> None:
         """Turn draw counts (patients, LANES) into values (outputs, LANES)."""
+
+
+def content_key(name: str, *arrays: NDArray[Any]) -> bytes:
+    """Return the digest of what a kernel is made from."""
+    found = hashlib.sha256(name.encode())
+    for array in arrays:
+        found.update(np.ascontiguousarray(array).data)
+    return found.digest()
 
 
 @dataclass(frozen=True, slots=True)
 class Resampling:
     """How often, in which strata (per patient) and from which stream patients are drawn.
 
-    It can be shared: all quantities of the same patients then see the same draws, and where those
-    fit into 16 MiB they are made once. Which way they came changes no value.
+    Whoever shares it sees the same draws. They are made once where they fit into 256 MiB, else
+    again for each call of `replicate`; values are kept by their kernel's key. Neither changes one.
     """
 
     resamples: int
     stratum: Ints
     stream: Stream
     _kept: list[tuple[int, Times]] = field(default_factory=list, repr=False, compare=False)
+    _known: dict[bytes, Floats] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def bytes_kept(self) -> int:
+        """How much memory the draws take, once made; 0 where they are too many to keep."""
+        found = -(-self.resamples // LANES) * LANES * len(self.stratum)
+        return found if found <= _KEPT_BYTES else 0
 
     def times(self) -> Iterator[tuple[int, Times]]:
         """Yield (first resample, draw counts (patients, LANES)), zero past the last resample."""
         if self._kept:
             yield from self._kept
             return
-        blocks = -(-self.resamples // LANES)
-        keep = blocks * LANES * len(self.stratum) <= _KEPT_BYTES
-        made: list[tuple[int, Times]] = []
-        for first, times in drawn_times(self.stratum, self.resamples, self.stream):
+        keep = self.bytes_kept > 0
+        made = list[tuple[int, Times]]()
+        for first, times in drawn_times(self.stratum, self.resamples, self.stream, at_once=keep):
             if keep:
                 made.append((first, times))
             yield first, times
@@ -58,8 +77,16 @@ class Resampling:
     def replicate(self, *kernels: Kernel) -> list[Floats]:
         """Return each kernel's values (resamples, outputs), all in one pass over the draws."""
         found = [np.empty((self.resamples, kernel.outputs)) for kernel in kernels]
-        for first, times in self.times():
-            for kernel, values in zip(kernels, found, strict=True):
+        wanted: list[tuple[Kernel, Floats]] = []
+        for place, kernel in enumerate(kernels):
+            if kernel.key is not None and kernel.key in self._known:
+                found[place] = self._known[kernel.key]
+                continue
+            wanted.append((kernel, found[place]))
+            if kernel.key is not None:
+                self._known[kernel.key] = found[place]
+        for first, times in self.times() if wanted else ():
+            for kernel, values in wanted:
                 part = np.empty((kernel.outputs, LANES))
                 kernel.fill(times, part)
                 inside = values[first : first + LANES]
@@ -72,44 +99,120 @@ class Resampling:
 
     def values(self, loop: Callable[[Ints, Floats], None]) -> Floats:
         """Return what a loop makes of the draw counts (batch, patients): values (resamples,)."""
-        found = np.empty(self.resamples)
-        step = min(LANES, max(1, _LOOP_COUNTS // max(len(self.stratum), 1)))
-        for first, times in self.times():
-            stop = min(LANES, self.resamples - first)
-            for lane in range(0, stop, step):
-                last = min(lane + step, stop)
-                counts = times[:, lane:last].T.astype(np.int64, order="C")
-                loop(counts, found[first + lane : first + last])
+        return self.replicate(Looped(loop))[0][:, 0]
+
+
+class Drawn:
+    """The last few resamplings, so that quantities of the same patients share their draws."""
+
+    def __init__(self) -> None:
+        self._last: dict[tuple[bytes, int, Stream], Resampling] = {}
+
+    def of(self, resamples: int, stratum: Ints, stream: Stream) -> Resampling:
+        """Return the resampling, the same object when it is asked for again soon."""
+        key = (content_key("strata", stratum), resamples, stream)
+        found = self._last.pop(key, None) or Resampling(resamples, stratum, stream)
+        self._last[key] = found
+        while len(self._last) > 1 and (len(self._last) > _LAST or self._bytes() > _KEPT_BYTES):
+            self._last.pop(next(iter(self._last)))
         return found
+
+    def _bytes(self) -> int:
+        return sum(one.bytes_kept for one in self._last.values())
+
+
+class Looped:
+    """A loop over draw counts (batch, patients) -> values (batch,), as a kernel."""
+
+    outputs = 1
+    key: bytes | None = None
+
+    def __init__(self, loop: Callable[[Ints, Floats], None]) -> None:
+        self._loop = loop
+
+    def fill(self, times: Times, values: Floats) -> None:
+        """Hand the loop a few resamples at a time, one a row."""
+        step = min(LANES, max(1, _LOOP_COUNTS // max(len(times), 1)))
+        for lane in range(0, LANES, step):
+            counts = times[:, lane : lane + step].T.astype(np.int64, order="C")
+            drawn = counts.any(axis=1)  # none past the last resample
+            part = np.full(len(counts), np.nan)
+            self._loop(counts[drawn], inside := np.empty(int(drawn.sum())))
+            part[drawn] = inside
+            values[0, lane : lane + step] = part
 
 
 class ColumnSums:
-    """The sums of the patients' columns (patients, k) over the drawn patients."""
+    """The sums of the patients' columns (patients, k) over the drawn patients.
+
+    Zeros are left out of the work. Whole numbers are added as such: the same sums, in any order.
+    """
 
     def __init__(self, columns: Floats) -> None:
-        self.columns = np.ascontiguousarray(columns, dtype=np.float64)
-        self.outputs = self.columns.shape[1]
+        inside = np.any(columns != 0, axis=1)
+        self._patient = np.flatnonzero(inside)
+        self._columns = np.ascontiguousarray(columns[inside], dtype=np.float64)
+        self._counts = _whole_numbers(self._columns, len(columns))
+        self.outputs = columns.shape[1]
+        self.key: bytes | None = content_key("sums", self._patient, self._columns)
 
     def fill(self, times: Times, values: Floats) -> None:
         """Add each column up in the patients' order; values are (k, LANES)."""
-        _add_up(times, self.columns, values)
+        if self._counts is None:
+            _add_up(times, self._patient, self._columns, values)
+            return
+        row, column, count = self._counts
+        totals = np.zeros(values.shape, dtype=np.int32)
+        _count_up(times, self._patient[row], column, count, totals)
+        values[:] = totals
+
+
+def _whole_numbers(columns: Floats, patients: int) -> tuple[Ints, Ints, NDArray[np.int32]] | None:
+    """Return (row, column, count) of the entries, where no sum of draws can exceed 32 bits."""
+    row, column = np.nonzero(columns)
+    entries = columns[row, column]
+    largest = float(np.max(np.abs(entries), initial=0.0))
+    if largest * patients >= 2**31 or not np.all(entries == np.rint(entries)):
+        return None
+    return row, column, entries.astype(np.int32)
 
 
 @compiled
-def _add_up(times: Times, columns: Floats, values: Floats) -> None:
+def _count_up(
+    times: Times,
+    patient: Ints,
+    column: Ints,
+    count: NDArray[np.int32],
+    totals: NDArray[np.int32],
+) -> None:
+    for entry in range(len(patient)):
+        total, drawn, each = totals[column[entry]], times[patient[entry]], count[entry]
+        if each == 1:
+            for lane in range(LANES):
+                total[lane] += drawn[lane]
+        else:
+            for lane in range(LANES):
+                total[lane] += drawn[lane] * each
+
+
+@compiled
+def _add_up(times: Times, patient: Ints, columns: Floats, values: Floats) -> None:
     """Add four patients at a time, one after the other: a total is read and written once."""
-    patients, width = columns.shape
+    rows, width = columns.shape
     values[:] = 0.0
     drawn = np.zeros((4, LANES))
     first, second, third, fourth = drawn[0], drawn[1], drawn[2], drawn[3]
     mass = np.zeros((4, width))
-    for start in range(0, patients, 4):
+    for start in range(0, rows, 4):
         for step in range(4):
-            inside = start + step < patients
-            for lane in range(LANES):
-                drawn[step, lane] = times[start + step, lane] if inside else 0
-            for column in range(width):
-                mass[step, column] = columns[start + step, column] if inside else 0.0
+            if start + step < rows:
+                counts = times[patient[start + step]]
+                for lane in range(LANES):
+                    drawn[step, lane] = counts[lane]
+                for column in range(width):
+                    mass[step, column] = columns[start + step, column]
+            else:
+                mass[step, :] = 0.0
         for column in range(width):
             a, b, c, d = mass[0, column], mass[1, column], mass[2, column], mass[3, column]
             if a != 0.0 or b != 0.0 or c != 0.0 or d != 0.0:
@@ -159,8 +262,9 @@ def acceleration(influence: Floats, stratum: Ints) -> float:
     """
     _, mean = _stratum_means(influence, stratum)
     part = influence - mean
-    square = float(np.sum(part**2))
-    return float(np.sum(part**3)) / (6 * square**1.5) if square > 0 else 0.0
+    squares = part * part
+    square = float(np.sum(squares))
+    return float(np.sum(squares * part)) / (6 * square**1.5) if square > 0 else 0.0
 
 
 def _stratum_means(values: Floats, stratum: Ints) -> tuple[Floats, Floats]:

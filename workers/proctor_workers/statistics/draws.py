@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from proctor_workers.statistics.arrays import Halves, Ints, Times, Words, compiled
-from proctor_workers.statistics.philox import HALVES_A_BLOCK, fill_halves
+from proctor_workers.statistics.philox import HALVES_A_BLOCK, Key, fill_halves
 
 LANES = 64  # resamples that are drawn, and seen by a statistic, side by side
 _SIDE = 8  # bytes of a word: so many resamples are turned into lanes at once
@@ -25,12 +25,13 @@ class Stream:
     def words(self) -> np.random.Philox:
         """Start the stream from its beginning."""
         low, high = self.key()
-        return np.random.Philox(key=low + (high << 64))
+        return np.random.Philox(key=int(low) + (int(high) << 64))
 
-    def key(self) -> tuple[int, int]:
+    def key(self) -> Key:
         """Return the low and the high half of the generator's key."""
         found = hashlib.sha256(f"{self.seed}/{self.name}".encode()).digest()[:16]
-        return int.from_bytes(found[8:], "big"), int.from_bytes(found[:8], "big")
+        low, high = int.from_bytes(found[8:], "big"), int.from_bytes(found[:8], "big")
+        return np.uint64(low), np.uint64(high)
 
     def batches(self, repeats: int, draws: int) -> Iterator[tuple[int, Words]]:
         """Yield (first repeat, words of shape (repeats in batch, ceil(draws / 2)))."""
@@ -57,32 +58,35 @@ def stratum_layout(stratum: Ints) -> tuple[Ints, Ints]:
     return order, np.concatenate(([0], np.cumsum(counts))).astype(np.int64)
 
 
-def drawn_times(stratum: Ints, resamples: int, stream: Stream) -> Iterator[tuple[int, Times]]:
+def drawn_times(
+    stratum: Ints, resamples: int, stream: Stream, *, at_once: bool = False
+) -> Iterator[tuple[int, Times]]:
     """Yield (first resample, how often each patient was drawn in each of `LANES` resamples).
 
     As many patients as a stratum (one entry a patient) has are drawn from it with replacement: the
     position-th patient in the strata's order by the position-th 32-bit half of the resample's own
     words, multiplied by the stratum's size and shifted (Lemire, ACM TOMACS 2019;29:3). Arrays are
     (patients, LANES), zero in lanes past the last resample. A patient counts in one byte: to be
-    drawn more than 255 times has a chance below 1e-500.
+    drawn more than 255 times has a chance below 1e-500. With `at_once` the arrays lie side by side
+    in memory, for who keeps them all.
     """
     order, bounds = stratum_layout(stratum)
     patients = len(order)
     padded = -(-patients // _SIDE) * _SIDE
     # The rest of the last word of patients goes to a row that nobody sees.
     place = np.concatenate((order, np.full(padded - patients, patients)))
-    key = stream.key()
-    low, high = np.uint64(key[0]), np.uint64(key[1])
     rows = np.empty((LANES, padded), dtype=np.uint8)
-    for first in range(0, resamples, LANES):
-        times = np.empty((patients + 1, LANES), dtype=np.uint8)
-        _draw_lanes(bounds, (low, high), first, min(LANES, resamples - first), rows)
+    blocks = -(-resamples // LANES)
+    store = np.empty((blocks if at_once else 0, patients + 1, LANES), dtype=np.uint8)
+    for block, first in enumerate(range(0, resamples, LANES)):
+        times = store[block] if at_once else np.empty((patients + 1, LANES), dtype=np.uint8)
+        _draw_lanes(bounds, stream.key(), first, min(LANES, resamples - first), rows)
         _turn(rows.view(np.uint64), place, times.view(np.uint64))
         yield first, times[:patients]
 
 
 @compiled
-def _draw_lanes(bounds: Ints, key: tuple[int, int], first: int, count: int, rows: Times) -> None:
+def _draw_lanes(bounds: Ints, key: Key, first: int, count: int, rows: Times) -> None:
     halves = np.empty(_BLOCKS_AT_ONCE * HALVES_A_BLOCK, dtype=np.uint32)
     for lane in range(LANES):
         rows[lane, :] = 0
@@ -91,9 +95,7 @@ def _draw_lanes(bounds: Ints, key: tuple[int, int], first: int, count: int, rows
 
 
 @compiled
-def _draw_one(
-    bounds: Ints, key: tuple[int, int], resample: int, halves: Halves, times: Times
-) -> None:
+def _draw_one(bounds: Ints, key: Key, resample: int, halves: Halves, times: Times) -> None:
     patients = bounds[-1]
     part = 0
     position = 0

@@ -30,7 +30,6 @@ from proctor_workers.statistics.proportions import (
 )
 from proctor_workers.statistics.shared import (
     Difference,
-    Quantity,
     first_output,
     quantity_of_sums,
     shared_draws,
@@ -208,13 +207,6 @@ def compare_areas(
         statistic=found.statistic,
         p_value=found.p_value,
     )
-
-
-def compare_quantities(
-    first: Quantity, second: Quantity, plan: Resampling, level: float
-) -> Difference:
-    """Return the difference of any two quantities with BCa limits over the same draws."""
-    return shared_draws([first, second], plan).difference(lambda v: v[..., 0] - v[..., 1], level)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,6 @@
 """Permutation of group membership between patients of like composition: a test for small levels."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -89,23 +90,113 @@ def _count_extreme(  # noqa: PLR0913, PLR0917 - compiled loops take positions
     observed: float,
 ) -> int:
     extreme = 0
-    donor = np.empty(len(order), dtype=np.int64)
     source = np.empty(len(score), dtype=np.int64)
     for repeat in range(words.shape[0]):
-        shuffled = order.copy()
-        for part in range(len(bounds) - 1):
-            start, stop = bounds[part], bounds[part + 1]
-            for position in range(stop - 1, start, -1):
-                other = start + below(words[repeat], position, position - start + 1)
-                shuffled[position], shuffled[other] = shuffled[other], shuffled[position]
-        for position in range(len(order)):
-            donor[order[position]] = shuffled[position]
-        for row in range(len(score)):
-            source[row] = first_row[donor[patient[row]]] + offset[row]
+        _exchange(patient, first_row, offset, order, bounds, words[repeat], source)
         value = _spread(score, positive, by_score, level, scale, is_auc, source)
         if value >= observed * (1 - 1e-12):
             extreme += 1
     return extreme
+
+
+@compiled
+def _exchange(
+    patient: Ints,
+    first_row: Ints,
+    offset: Ints,
+    order: Ints,
+    bounds: Ints,
+    words: Words,
+    source: Ints,
+) -> None:
+    """Say for every row whose membership it takes, after one exchange within the kinds."""
+    shuffled = order.copy()
+    donor = np.empty(len(order), dtype=np.int64)
+    for part in range(len(bounds) - 1):
+        start, stop = bounds[part], bounds[part + 1]
+        for position in range(stop - 1, start, -1):
+            other = start + below(words, position, position - start + 1)
+            shuffled[position], shuffled[other] = shuffled[other], shuffled[position]
+    for position in range(len(order)):
+        donor[order[position]] = shuffled[position]
+    for row in range(len(source)):
+        source[row] = first_row[donor[patient[row]]] + offset[row]
+
+
+def permutation_of_sums_p(
+    member: Membership,
+    columns: Floats,
+    *,
+    formula: Callable[[Floats], Floats],
+    scale: Floats,
+    draws: int,
+    stream: Stream,
+) -> float:
+    """Monte-Carlo p value of the spread over levels of a formula (..., k) -> (...) of sums.
+
+    `columns` (rows, k) are added up in each level; statistic and p value are `permutation_p`'s.
+    Levels in which the formula is undefined do not count.
+    """
+    order, bounds = stratum_layout(member.kind)
+    within = np.arange(len(columns)) - member.first_row[member.patient]
+    offset = np.zeros_like(within) if member.constant else within
+    own = member.first_row[member.patient] + offset
+    observed = _spread_of(formula(_level_sums(columns, member.level, own)[None]), scale)[0]
+    extreme = 0
+    for _, words in stream.batches(draws, len(order)):
+        sums = np.empty((len(words), member.level.shape[1], columns.shape[1]))
+        _exchanged_sums(
+            columns,
+            member.level,
+            member.patient,
+            member.first_row,
+            offset,
+            order,
+            bounds,
+            words,
+            sums,
+        )
+        found = _spread_of(formula(sums), scale)
+        extreme += int(np.sum(found >= observed * (1 - 1e-12)))
+    return (1 + extreme) / (1 + draws)  # fmt: skip
+
+
+def _spread_of(values: Floats, scale: Floats) -> Floats:
+    """Return the weighted sum of squares about the weighted mean (..., levels) -> (...)."""
+    weight = np.where(np.isfinite(values), 1 / scale, 0.0)
+    given = np.where(np.isfinite(values), values, 0.0)
+    mean = np.sum(weight * given, axis=-1) / np.maximum(np.sum(weight, axis=-1), 1e-300)
+    spread: Floats = np.sum(weight * (given - mean[..., None]) ** 2, axis=-1)
+    return spread
+
+
+@compiled
+def _exchanged_sums(  # noqa: PLR0913, PLR0917 - compiled loops take positions
+    columns: Floats,
+    level: Bools,
+    patient: Ints,
+    first_row: Ints,
+    offset: Ints,
+    order: Ints,
+    bounds: Ints,
+    words: Words,
+    sums: Floats,
+) -> None:
+    source = np.empty(len(columns), dtype=np.int64)
+    for repeat in range(words.shape[0]):
+        _exchange(patient, first_row, offset, order, bounds, words[repeat], source)
+        sums[repeat] = _level_sums(columns, level, source)
+
+
+@compiled
+def _level_sums(columns: Floats, level: Bools, source: Ints) -> Floats:
+    sums = np.zeros((level.shape[1], columns.shape[1]))
+    for row in range(len(columns)):
+        for group in range(level.shape[1]):
+            if level[source[row], group]:
+                for column in range(columns.shape[1]):
+                    sums[group, column] += columns[row, column]
+    return sums
 
 
 @compiled

@@ -1,22 +1,34 @@
 """The difference of a quantity between a level and the others, with limits and a conclusion."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from proctor_backend.domain.result import Conclusion
-from proctor_workers.metrics.metric import Estimate, FormulaOfSums, Metric, Plan, Share
+from proctor_workers.metrics.binary import Auprc, Auroc
+from proctor_workers.metrics.metric import (
+    Estimate,
+    FormulaOfSums,
+    Metric,
+    Plan,
+    Share,
+    Weighted,
+    absent,
+)
 from proctor_workers.metrics.sample import Sample
 from proctor_workers.statistics.arrays import Bools, Floats, group_sums
 from proctor_workers.statistics.bootstrap import (
+    ColumnSums,
+    Kernel,
     acceleration,
     bca_limits,
-    bootstrap_sums,
     jackknife_influence,
 )
 from proctor_workers.statistics.proportions import miettinen_nurminen, square_and_add
+from proctor_workers.subgroups.quantities import drawable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,14 +78,11 @@ def _limits(
     plan: Plan,
 ) -> tuple[float | None, float | None, str]:
     both = sample.take(level | other)
-    counted = metric.share_of(both, plan.design)
-    if counted is not None:
-        inside = both.take(counted.inside)
-        if not inside.clustered and not inside.weighted:
-            counts = [(int(part.numerator or 0), int(part.denominator or 0)) for part in pair]
-            lower, upper = miettinen_nurminen(*counts[0], *counts[1], level=plan.level)
-            return lower, upper, "Miettinen-Nurminen"
-    if isinstance(metric, FormulaOfSums | Share):
+    if _independent_shares(metric, both, plan):
+        counts = [(int(part.numerator or 0), int(part.denominator or 0)) for part in pair]
+        lower, upper = miettinen_nurminen(*counts[0], *counts[1], level=plan.level)
+        return lower, upper, "Miettinen-Nurminen"
+    if isinstance(metric, FormulaOfSums | Share) or _bootstrapped(pair[0]):
         limits = _bootstrap_limits(metric, both, level[level | other], plan)
         if limits is not None:
             return *limits, f"patient bootstrap, BCa, {plan.resamples} resamples"
@@ -83,24 +92,115 @@ def _limits(
     return lower, upper, f"square-and-add of {pair[0].method} limits"
 
 
-def _bootstrap_limits(
-    metric: FormulaOfSums | Share, both: Sample, level: Bools, plan: Plan
-) -> tuple[float, float] | None:
-    columns = metric.columns(both)
-    code, stratum = both.codes()
-    sides = np.hstack([columns * level[:, None], columns * ~level[:, None]])
-    sums = group_sums(sides, code, len(stratum))
-    width = columns.shape[1]
+def _independent_shares(metric: Metric, both: Sample, plan: Plan) -> bool:
+    """Whether the value is a plain share of rows that count alike, one a patient."""
+    counted = metric.share_of(both, plan.design)
+    if counted is None:
+        return False
+    inside = both.take(counted.inside)
+    return not inside.clustered and not inside.weighted
 
-    def gap(totals: Floats) -> Floats:
-        first, second = totals[..., :width], totals[..., width:]
+
+def _bootstrapped(found: Estimate) -> bool:
+    return found.method.startswith("patient bootstrap")
+
+
+def opposing(metric: Metric, sample: Sample, own: Estimate, plan: Plan) -> Estimate:
+    """Estimate what a level is set against: the value alone where limits come from shared draws."""
+    alone = own.value is None or _bootstrapped(own)
+    if not alone or not isinstance(metric, FormulaOfSums | Share | Weighted | Auprc | Auroc):
+        return metric.estimate(sample, plan)
+    reason = metric.refusal(sample, plan.design)
+    value = math.nan if reason else metric.point(sample, plan.design)
+    return replace(
+        absent(sample, reason or "not estimable: the quantity is undefined here"),
+        value=value if math.isfinite(value) else None,
+    )
+
+
+def draw_together(
+    metric: Metric,
+    sample: Sample,
+    pairs: Sequence[tuple[Bools, Bools]],
+    own: Sequence[Estimate],
+    plan: Plan,
+) -> None:
+    """Draw once for every contrast of a factor, whose levels have the estimates `own`.
+
+    Contrasts of the same rows then find their resamples' sums or areas made, in `plan`.
+    """
+    if len(pairs) < 2 or not all(
+        np.array_equal(level | other, pairs[0][0] | pairs[0][1]) for level, other in pairs
+    ):
+        return
+    everyone = pairs[0][0] | pairs[0][1]
+    both = sample.take(everyone)
+    if _independent_shares(metric, both, plan):
+        return
+    if not isinstance(metric, FormulaOfSums | Share) and not any(map(_bootstrapped, own)):
+        return
+    found = [_sides(metric, both, level[everyone], plan) for level, _ in pairs]
+    kernels = [kernel for one in found if one is not None for kernel in one.kernels]
+    plan.resampling(both.codes()[1], "contrast").replicate(*kernels)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sides:
+    """What a difference is made of in each resample: outputs of kernels, and their formula."""
+
+    kernels: Sequence[Kernel]
+    gap: Callable[[Sequence[Floats]], Floats]
+    difference: float
+    influence: Floats
+
+
+def _sides(metric: Metric, both: Sample, level: Bools, plan: Plan) -> _Sides | None:
+    if isinstance(metric, FormulaOfSums | Share):
+        return _sums_of_sides(metric, both, level, plan)
+    found = drawable(metric, both, plan)
+    first, second = found.of(level), found.of(~level)
+    if first is None or second is None:
+        return None
+    return _Sides(
+        kernels=(first.kernel, second.kernel),
+        gap=lambda drawn: first.formula(drawn[0]) - second.formula(drawn[1]),
+        difference=first.value - second.value,
+        influence=first.influence - second.influence,
+    )
+
+
+def _sums_of_sides(metric: FormulaOfSums | Share, both: Sample, level: Bools, plan: Plan) -> _Sides:
+    """The other side's sums are everyone's less the level's: one kernel serves every level."""
+    code, stratum = both.codes()
+    columns = metric.columns(both)
+    own = group_sums(columns * level[:, None], code, len(stratum))
+    everyone = group_sums(columns, code, len(stratum))
+
+    def gap(drawn: Sequence[Floats]) -> Floats:
+        first, second = drawn[0], drawn[1] - drawn[0]
         difference: Floats = metric.apply(first, plan.design) - metric.apply(second, plan.design)
         return difference
 
-    total = sums.sum(axis=0)
-    draws = plan.resampling(stratum, "contrast")
-    accelerated = acceleration(jackknife_influence(gap(total - sums), stratum), stratum)
-    found = bca_limits(float(gap(total)), gap(bootstrap_sums(sums, draws)), accelerated, plan.level)
+    total = (own.sum(axis=0), everyone.sum(axis=0))
+    without = gap((total[0] - own, total[1] - everyone))
+    return _Sides(
+        kernels=(ColumnSums(own), ColumnSums(everyone)),
+        gap=gap,
+        difference=float(gap(total)),
+        influence=jackknife_influence(without, stratum),
+    )
+
+
+def _bootstrap_limits(
+    metric: Metric, both: Sample, level: Bools, plan: Plan
+) -> tuple[float, float] | None:
+    sides = _sides(metric, both, level, plan)
+    if sides is None:
+        return None
+    _, stratum = both.codes()
+    drawn = plan.resampling(stratum, "contrast").replicate(*sides.kernels)
+    accelerated = acceleration(sides.influence, stratum)
+    found = bca_limits(sides.difference, sides.gap(drawn), accelerated, plan.level)
     if found.lower is None or found.upper is None:
         return None
     return found.lower, found.upper

@@ -5,12 +5,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import special
 
-from proctor_workers.metrics.metric import Hits, Metric, Plan, share
+from proctor_workers.metrics.metric import FormulaOfSums, Hits, Metric, Plan, share
 from proctor_workers.metrics.sample import Sample
 from proctor_workers.statistics.arrays import Bools, Floats, group_sums
 from proctor_workers.statistics.draws import Stream
 from proctor_workers.statistics.hypotheses import joint_wald
-from proctor_workers.statistics.permutation import membership, permutation_p
+from proctor_workers.statistics.permutation import (
+    membership,
+    permutation_of_sums_p,
+    permutation_p,
+)
 
 SMALL_LEVEL = 20  # patients in a level's denominator below which permutation replaces Wald
 SMALLEST_TESTED = 5  # below it a level is shown and not tested
@@ -36,16 +40,26 @@ def equality_test(
 
     `levels` are row masks of the sample; a row may stand in several.
     """
+    refused = metric.refusal(sample, plan.design)
+    if refused is not None:
+        return EqualityTest(method="none", reason=f"not tested: {refused}")
     sizes = {level: metric.least_patients(sample.take(rows), plan.design) for level, rows in levels}
     tested = [(level, rows) for level, rows in levels if sizes[level] >= SMALLEST_TESTED]
     names = tuple(level for level, _ in tested)
     if len(tested) < 2:
         return EqualityTest(method="none", reason="not tested: fewer than two levels large enough")
     counted = metric.share_of(sample, plan.design)
-    exact = (counted is not None or metric.family == "auroc") and not sample.weighted
+    summed = metric if counted is None and isinstance(metric, FormulaOfSums) else None
+    exact = counted is not None or summed is not None or metric.family == "auroc"
+    exact &= not sample.weighted
     wald = _wald(metric, sample, [rows for _, rows in tested], plan)
     if exact and (wald is None or min(sizes[level] for level in names) < SMALL_LEVEL):
-        p_value = _permuted(counted, sample, [rows for _, rows in tested], plan)
+        members = [rows for _, rows in tested]
+        p_value = (
+            _permuted(counted, sample, members, plan)
+            if summed is None
+            else _permuted_sums(summed, sample, members, plan)
+        )
         return EqualityTest(
             method=f"permutation by patient, {PERMUTATIONS} draws", p_value=p_value, levels=names
         )
@@ -56,8 +70,8 @@ def equality_test(
 
 def _wald(metric: Metric, sample: Sample, levels: list[Bools], plan: Plan) -> EqualityTest | None:
     """Joint Wald test on patient influences; None where a level has no usable variance."""
-    _, code = np.unique(sample.patient, return_inverse=True)
-    patients = int(code.max()) + 1
+    code, stratum = sample.codes()
+    patients = len(stratum)
     counted = metric.share_of(sample, plan.design)
     if counted is not None:
         values, spread = _shares(counted, sample, levels, code, patients)
@@ -138,6 +152,27 @@ def _permuted(counted: Hits | None, sample: Sample, levels: list[Bools], plan: P
         np.ascontiguousarray(positive),
         kind="auc" if auc else "mean",
         scale=scale.astype(np.float64),
+        draws=PERMUTATIONS,
+        stream=Stream(plan.seed, f"permutation/{plan.stream}"),
+    )
+
+
+def _permuted_sums(metric: FormulaOfSums, sample: Sample, levels: list[Bools], plan: Plan) -> float:
+    """Permute membership for a formula of sums; within the reference status where there is one."""
+    member = np.column_stack(levels)
+    status = np.zeros(len(sample), dtype=np.bool_)
+    if "positive" in sample.columns:
+        status = sample.positive
+    order = np.flatnonzero(member.any(axis=1))
+    order = order[np.lexsort((status[order], sample.patient[order]))]
+    _, code = np.unique(sample.patient[order], return_inverse=True)
+    member = member[order]
+    design = plan.design
+    return permutation_of_sums_p(
+        membership(member, code.astype(np.int64), status[order]),
+        np.ascontiguousarray(metric.columns(sample)[order]),
+        formula=lambda sums: metric.apply(sums, design),
+        scale=1 / member.sum(axis=0).astype(np.float64),
         draws=PERMUTATIONS,
         stream=Stream(plan.seed, f"permutation/{plan.stream}"),
     )

@@ -12,6 +12,7 @@ from proctor_workers.statistics.arrays import Bools
 
 Texts = NDArray[np.object_]
 UNKNOWN = "unknown"
+_MOST_VALUES = 10  # more different numbers than these are bands, not levels
 _NOT_GIVEN = {None, "", UNKNOWN, "missing", "not reported", "nan", "NaN"}
 
 
@@ -34,6 +35,7 @@ class Factor:
     family: str | None
     endpoints: tuple[str, ...]
     intersection: bool
+    adjust_for: tuple[str, ...] = ()
 
 
 class UnknownAttributeError(KeyError):
@@ -84,7 +86,38 @@ def _factor(
         family=group.get("family"),
         endpoints=tuple(group.get("endpoints") or ()),
         intersection=len(names) > 1,
+        adjust_for=tuple(group.get("adjust_for") or ()),
     )
+
+
+def attribute_levels(
+    name: str, subgroups: Sequence[Mapping[str, Any]], attributes: Mapping[str, Texts]
+) -> tuple[Level, ...]:
+    """Return the levels of an attribute to adjust for, in the bands that the protocol gives it.
+
+    Many numbers without bands are cut into fifths, which take nearly all of a continuous
+    attribute's part (Cochran, Biometrics 1968;24:295).
+
+    Raises:
+        UnknownAttributeError: the cohort lacks the attribute.
+    """
+    if name not in attributes:
+        raise UnknownAttributeError(name)
+    values = attributes[name]
+    edges = next(
+        (
+            group["bands"]
+            for group in subgroups
+            if group["attribute"] == name and group.get("bands")
+        ),
+        None,
+    )
+    if not _numeric(values):
+        return tuple(_levels(name, values, None)[0])
+    given = np.array([float(value) for value in values if value not in _NOT_GIVEN])
+    if edges is None and len(np.unique(given)) > _MOST_VALUES:
+        edges = sorted(set(np.quantile(given, (0.2, 0.4, 0.6, 0.8)).tolist()))
+    return tuple(_levels(name, values, edges)[0])
 
 
 def _numeric(values: Texts) -> bool:

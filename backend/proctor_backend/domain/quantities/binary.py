@@ -8,6 +8,7 @@ _TASKS = tasks(
     "binary_classification multiclass_classification multilabel_classification "
     "ordinal_classification"
 )
+_CALLED = _TASKS | tasks("detection instance_segmentation")  # an image with any mark called
 _RATE = Quantity(
     name="",
     label="",
@@ -26,18 +27,21 @@ QUANTITIES = (
     replace(
         _RATE,
         name="sensitivity",
+        tasks=_CALLED,
         label="Sensitivity",
         definition="Share of reference-positive cases called positive.",
     ),
     replace(
         _RATE,
         name="specificity",
+        tasks=_CALLED,
         label="Specificity",
         definition="Share of reference-negative cases called negative.",
     ),
     replace(
         _RATE,
         name="ppv",
+        tasks=_CALLED,
         label="Positive predictive value",
         definition="Share of cases called positive that are reference-positive.",
         prevalence_bound=True,
@@ -45,6 +49,7 @@ QUANTITIES = (
     replace(
         _RATE,
         name="npv",
+        tasks=_CALLED,
         label="Negative predictive value",
         definition="Share of cases called negative that are reference-negative.",
         prevalence_bound=True,

@@ -72,7 +72,7 @@ QUANTITIES = (
     ),
     replace(
         _DIFFERENCE,
-        name="reader_arm_difference",
+        name="reader_arm_gain",
         label="Mean reader's area under the ROC curve, {arm} less {against}",
         definition="Mean of the readers' areas in one arm less that in another, the same readers "
         "and cases in both, readers and cases random.",

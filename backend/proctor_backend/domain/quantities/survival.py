@@ -10,8 +10,8 @@ _TIME = Parameter(
 _TIMES = replace(
     _TIME, meaning="rising times of follow-up, in the unit of the reference standard.", several=True
 )
-_RANK = Quantity(name="", label="", definition="", tasks=tasks("survival"), written="share")
-_ERROR = replace(_RANK, better="lower", written="number", prevalence_bound=True)
+_RANK = Quantity(name="", label="", definition="", tasks=tasks("survival"))
+_ERROR = replace(_RANK, better="lower", prevalence_bound=True)
 _CALIBRATION = replace(
     _RANK,
     better="target",
@@ -98,7 +98,6 @@ QUANTITIES = (
         definition="Mean time without event up to the horizon of cases below the operating point's "
         "threshold, less that of cases at or above it.",
         at_operating_point=True,
-        written="number",
         bounds=(None, None),
         parameters={"horizon": _TIME},
     ),

@@ -17,7 +17,7 @@ from proctor_backend.reporting.context import Context, ResultDict
 from proctor_backend.reporting.counts import CONFUSION
 from proctor_backend.reporting.disclosure import factor_of
 from proctor_backend.reporting.sections.summary import primary_endpoints
-from proctor_backend.reporting.words import SCENARIOS, beside, plain_words, scenario
+from proctor_backend.reporting.words import READINGS, SCENARIOS, beside, plain_words, scenario
 
 RATES = frozenset({"failure_rate", "indeterminate_rate"})
 _NOT_PERFORMED = (
@@ -113,9 +113,7 @@ def _other_references(context: Context) -> tuple[Block, ...]:
         rows=tuple(
             (
                 _plain_id(row),
-                {"majority": "majority of the readers", "unanimous": "unanimous readers"}.get(
-                    name, f"reader {name}"
-                ),
+                READINGS.get(name, f"reader {name}"),
                 Number(str(row["id"])),
                 Number(str(row["id"]), Show.INTERVAL),
                 Number(str(row["id"]), Show.N),

@@ -1,6 +1,6 @@
 """What was agreed before the exam: intended use, hypotheses, endpoints, and what changed since."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from proctor_backend.reporting.annex import SLOTS
@@ -105,6 +105,7 @@ def _plan(plan: Mapping[str, Any], digest: str) -> tuple[tuple[str, str | Code],
             _joined(comparator.get("description"), comparator.get("source"))
             or "None: a standalone evaluation",
         ),
+        ("Comparisons", "; ".join(_compared(plan))),
         ("Rerun rule", plain_words(str(plan.get("rerun_rule") or "platform failures only"))),
     ]
     return tuple(
@@ -112,6 +113,20 @@ def _plan(plan: Mapping[str, Any], digest: str) -> tuple[tuple[str, str | Code],
         for name, fact in rows
         if fact not in {None, ""}
     )
+
+
+def _compared(plan: Mapping[str, Any]) -> Iterator[str]:
+    """Yield each declared comparison with its hypothesis and margin."""
+    for endpoint in plan.get("endpoints") or ():
+        compared = endpoint.get("comparison")
+        if compared is None:
+            continue
+        text = f"{endpoint['id']} against {compared['against']}"
+        if compared.get("hypothesis"):
+            text += f", {plain_words(str(compared['hypothesis'])).lower()}"
+        if compared.get("margin") is not None:
+            text += f", margin {compared['margin']:g}"
+        yield f"{text} ({compared['reason']})" if compared.get("reason") else text
 
 
 def _joined(*parts: Any) -> str:
@@ -132,7 +147,8 @@ def _endpoints(plan: Mapping[str, Any]) -> Grid:
         columns=("Endpoint", "Role", "Definition", "Criterion", "Missing outputs"),
         rows=tuple(
             (
-                quantity(str(endpoint["metric"]))
+                quantity(str(endpoint["metric"]), endpoint.get("parameters") or {})
+                + (f" of {endpoint['target']}" if endpoint.get("target") else "")
                 + (
                     f" at “{endpoint['operating_point']}”"
                     if endpoint.get("operating_point")

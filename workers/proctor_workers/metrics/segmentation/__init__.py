@@ -1,0 +1,1 @@
+"""Masks held against masks: overlap, surface distances, skeletons, and a cohort of them."""

@@ -1,0 +1,1 @@
+"""Numbers of time-to-event predictions under right censoring."""
