@@ -159,3 +159,18 @@ def test_one_class_of_several_is_planned_on_its_own_cases() -> None:
     counts = Counts(cases=500, patients=500, values={"a": 100, "b": 400})
     assert counts.against("a").positives == 100
     assert counts.against(None).positives is None
+
+
+def test_level_without_one_class_has_no_power_and_no_fault() -> None:
+    few = Counts(cases=600, patients=600, positives=3, levels={"sex": {"F": 20, "M": 580}})
+    found = planned("binary-table", few, auroc={"value": 0.8})
+    assert found["auroc sex F"].power is None
+    assert found["auroc sex F"].reason is not None
+
+
+def test_what_no_cohort_counts_is_not_planned() -> None:
+    text = (EXAMPLES / "detection.yaml").read_text("utf-8")
+    found = plan_on_counts(protocol_text=text, counts={"cases": 400})["outlooks"]
+    lesions = next(one for one in found if one["metric"] == "lesion_sensitivity")
+    assert lesions["width"] is None
+    assert lesions["reason"]

@@ -63,8 +63,8 @@ def test_wilson_does_not_judge_the_far_side_of_a_rare_share() -> None:
 
 
 def test_repeated_rows_need_patients_that_fail() -> None:
-    assert refused(REPEATED, criterion=criterion(0.95))[0].startswith("Plan at least 320 patients")
-    assert refused(REPEATED, criterion=criterion(0.70)) == []
+    assert refused(REPEATED, criterion=criterion(0.95))[0].startswith("Plan at least 400 patients")
+    assert refused(REPEATED, criterion=criterion(0.60)) == []
     assert refused(REPEATED, unit="patient", criterion=criterion(0.95)) == []
 
 

@@ -86,8 +86,8 @@ def made(rows: int, rows_a_patient: int = 1) -> Cohort:
 def rows() -> list[Row]:
     """Compile, then compare; CPU seconds of one thread throughout."""
     warnings.simplefilter("ignore")
-    made(1_200).measured()
-    made(1_200, 3).measured()
+    made(9_000).measured()
+    made(9_000, 3).measured()
     cohort = made(ROWS)
     found = [_against(name, run, cohort) for name, run in OTHERS.items()]
     return [*found, _small(), _clustered(cohort), _linear(cohort), _memory(), *_areas()]

@@ -20,6 +20,11 @@ PARTS = {
     "containers": ("streaming", "streaming_in_process", "sandbox_start"),
     "wakeups": ("queue",),
     "api_memory": ("api_memory",),
+    "segmentation": (
+        "segmentation_monai",
+        "segmentation_surface_distance",
+        "segmentation_cohort",
+    ),
     "measuring": (
         *("bootstrap_fairlearn", "bootstrap_scikit_learn", "bootstrap_scipy"),
         *("bootstrap_torchmetrics", "bootstrap_10k", "bootstrap_clustered", "bootstrap_linear"),

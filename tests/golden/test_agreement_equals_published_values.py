@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from proctor_workers.metrics.agreement import COEFFICIENTS, Ratings, value_alpha, value_columns
+from proctor_workers.metrics.agreement import COEFFICIENTS, Ratings
 from proctor_workers.statistics.contingency import (
     agreement_weights,
     bowker,
@@ -55,12 +55,6 @@ def test_four_observers_with_missing_ratings(
     observers: Ratings, name: str, expected: float, tolerance: float
 ) -> None:
     assert value(name, observers) == pytest.approx(expected, abs=tolerance)
-
-
-def test_interval_alpha_of_values_is_that_of_categories(observers: Ratings) -> None:
-    values = np.where(observers.codes >= 0, observers.codes * 10.0 + 1000, np.nan)
-    found = value_alpha(value_columns(values).sum(axis=0))
-    assert found == pytest.approx(0.849, abs=5e-4)
 
 
 @pytest.mark.parametrize(

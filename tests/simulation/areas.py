@@ -24,6 +24,7 @@ CLUSTERED = [
     ("logit_delong", 0.85, Patients(patients=60, rows=6, correlation=0.3), 0.2),
     ("logit_delong", 0.90, Patients(patients=150, rows=2, correlation=0.8), 0.3),
     ("logit_delong", 0.95, Patients(patients=60, rows=3, correlation=0.5), 0.5),
+    ("logit_delong", 0.90, Patients(patients=300, rows=3, correlation=0.5), 0.3),
     ("newcombe5", 0.85, Patients(patients=60, rows=6, correlation=0.3), 0.2),
     ("newcombe5", 0.95, Patients(patients=60, rows=3, correlation=0.5), 0.5),
     ("newcombe5", 0.98, Patients(patients=60, rows=4, correlation=0.3), 0.3),

@@ -17,6 +17,7 @@ SCENARIOS = [
     (0.90, Patients(patients=30, rows=12, correlation=0.6)),
     (0.95, Patients(patients=60, rows=3, correlation=0.8)),
     (0.98, Patients(patients=60, rows=5, correlation=0.2)),
+    (0.90, Patients(patients=100, rows=3, correlation=0.8)),
     (0.85, Patients(patients=200, rows=2, correlation=0.5)),
 ]
 

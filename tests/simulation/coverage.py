@@ -14,6 +14,8 @@ Limits = tuple[float | None, float | None]
 FEWEST_OF_EXACT = 0.94
 APPROXIMATE = (0.935, 0.965)
 TAIL = 0.025
+# An approximate method that is enumerated is given the slack of as many drawn cohorts.
+ENUMERATED_AS = 10_000
 _DECIMALS = 3  # shares are compared as they are printed: to a tenth of a per cent
 
 
@@ -111,7 +113,8 @@ def meets(
     case: Case, coverage: float, lower_error: float, upper_error: float, repetitions: int
 ) -> bool:
     """Judge by the targets: coverage of its kind, and the tail that a criterion rests on."""
-    slack = 3 * math.sqrt(TAIL * (1 - TAIL) / repetitions) if repetitions else 0.0
+    cohorts = repetitions or (ENUMERATED_AS if case.kind == "approximate" else 0)
+    slack = 3 * math.sqrt(TAIL * (1 - TAIL) / cohorts) if cohorts else 0.0
     tail = {"lower": lower_error, "upper": upper_error, "": 0.0}[case.decides]
     if round(tail, _DECIMALS) > round(TAIL + slack, _DECIMALS):
         return False

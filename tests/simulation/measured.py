@@ -61,6 +61,7 @@ def _cases() -> Iterator[Model]:
     shape = (8.0, 1.5)
     for group in (
         Patients(patients=30),
+        Patients(patients=40),
         Patients(patients=120),
         Patients(patients=50, rows=3, correlation=0.5),
     ):

@@ -19,8 +19,9 @@ Monte-Carlo standard errors. Shares are compared as they are printed.
 
 **How.** Where every possible sample can be listed, coverage is summed over them and nothing is
 drawn ("all"). Approximate methods are then averaged over 24 truths within 1/n of the one that is
-named, because coverage jumps whenever the truth passes between two counts. Else at least 2,000
-cohorts are drawn and measured by the product's own code, bootstrap intervals with 2,000 resamples.
+named, because coverage jumps whenever the truth passes between two counts; their tails are given
+the slack of 10,000 cohorts (0.5 %), exact methods none. Else at least 2,000 cohorts are drawn and
+measured by the product's own code, bootstrap intervals with 2,000 resamples.
 
 """
 _COLUMNS = (
@@ -54,8 +55,8 @@ _AREA = "a criterion on `auroc`"
 REFUSED = (
     (
         (
-            f"a criterion on the far side of a rare share (lower bound below {rules.RARE:.2f}, upper "
-            f"above {1 - rules.RARE:.2f})"
+            "a criterion on the far side of a rare share "
+            f"(lower bound below {rules.RARE:.2f}, upper above {1 - rules.RARE:.2f})"
         ),
         "`wilson`",
         "`clopper_pearson`",
@@ -75,8 +76,8 @@ REFUSED = (
     ),
     (
         (
-            f"{_AREA} at {rules.FROM_AREA:.2f} or above, a class below {rules.SMALL_CLASS}, the other "
-            f"over {rules.IMBALANCED} times it"
+            f"{_AREA} at {rules.FROM_AREA:.2f} or above, a class below {rules.SMALL_CLASS}, "
+            f"the other over {rules.IMBALANCED} times it"
         ),
         "`auto`, `logit_delong`",
         "`newcombe5`",
@@ -88,8 +89,8 @@ REFUSED = (
     ),
     (
         (
-            f"a criterion on `balanced_accuracy`, under {rules.FEWEST_ERRORS} errors expected in the "
-            "smaller class"
+            f"a criterion on `balanced_accuracy`, under {rules.FEWEST_ERRORS} errors expected "
+            "in the smaller class"
         ),
         "any method",
         "sensitivity and specificity as co-primary, `clopper_pearson`",

@@ -60,8 +60,8 @@ REASONS = (
         "Korn-Graubard",
         _always,
         "So few patients fail that the variance between patients is underestimated whenever their "
-        "failures happen to be few. Take the patient as the unit, or plan for 8 expected failures; "
-        "the protocol refuses a criterion below that.",
+        "failures happen to be few. Take the patient as the unit, or plan for 10 expected "
+        "failures; the protocol refuses a criterion below that.",
     ),
     Reason(
         "Miettinen-Nurminen",

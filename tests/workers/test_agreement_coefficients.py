@@ -10,8 +10,6 @@ from proctor_workers.metrics.agreement import (
     COEFFICIENTS,
     Ratings,
     TooFewRatingsError,
-    value_alpha,
-    value_columns,
 )
 from proctor_workers.statistics.categories import NONE, UnknownCategoryError
 
@@ -41,18 +39,6 @@ def test_alpha_equals_the_krippendorff_package(subjects: int, raters: int, seed:
             data, value_domain=[0.0, 1.0, 2.0, 3.0], level_of_measurement=level
         )
         assert value(f"krippendorff_{level}", ratings) == pytest.approx(expected, abs=1e-12)
-
-
-@given(st.integers(5, 30), st.integers(2, 4), st.integers(0, 500))
-@settings(max_examples=20, deadline=None)
-def test_alpha_of_measured_values_equals_the_krippendorff_package(
-    subjects: int, raters: int, seed: int
-) -> None:
-    rng = np.random.default_rng(seed)
-    data = 50 + 10 * rng.normal(size=(subjects, 1)) + 4 * rng.normal(size=(subjects, raters))
-    data[2:][rng.random((subjects - 2, raters)) < 0.3] = np.nan
-    expected = krippendorff.alpha(data.T, level_of_measurement="interval")
-    assert value_alpha(value_columns(data).sum(axis=0)) == pytest.approx(expected, abs=1e-12)
 
 
 @given(st.integers(5, 40), st.integers(2, 6), st.integers(0, 500))
@@ -138,8 +124,6 @@ def test_rating_outside_the_categories_is_a_named_error() -> None:
 def test_agreement_without_repeated_ratings_is_a_named_error() -> None:
     with pytest.raises(TooFewRatingsError):
         Ratings(codes=np.array([[0, NONE], [NONE, 1]]), categories=2)
-    with pytest.raises(TooFewRatingsError):
-        value_columns(np.array([[1.0, np.nan], [np.nan, 2.0]]))
 
 
 def test_cohen_kappa_of_three_raters_is_a_named_error() -> None:

@@ -21,7 +21,7 @@ from proctor_workers.subgroups.causes import (
 from proctor_workers.subgroups.evidence import disagreed
 from proctor_workers.subgroups.levels import Level, attribute_levels
 from proctor_workers.subgroups.quantities import drawable
-from proctor_workers.subgroups.sites import Sites, together
+from proctor_workers.subgroups.sites import together
 from proctor_workers.subgroups.threshold import moved_threshold
 
 DESIGN = Design(kind="consecutive", weighted=False)
@@ -207,7 +207,7 @@ def sites(count: int, *, perfect: bool = False) -> tuple[Sample, list[Level]]:
 @pytest.mark.parametrize("name", ["sensitivity", "auroc", "f1"])
 def test_random_sites_have_a_mean_within_a_prediction(name: str) -> None:
     sample, levels = sites(8)
-    found = together(METRICS[name], sample, levels, PLAN, taken_as=Sites.RANDOM)
+    found = together(METRICS[name], sample, levels, PLAN)
     (low, high), (least, most) = found.limits, found.prediction
     assert least < low < found.mean < high < most
     assert found.scale == "logit"
@@ -215,17 +215,13 @@ def test_random_sites_have_a_mean_within_a_prediction(name: str) -> None:
 
 def test_site_without_an_error_still_counts() -> None:
     sample, levels = sites(6, perfect=True)
-    found = together(METRICS["sensitivity"], sample, levels, PLAN, taken_as=Sites.RANDOM)
+    found = together(METRICS["sensitivity"], sample, levels, PLAN)
     assert found.effects.sites == 6
     assert found.limits[1] < 1
 
 
-@pytest.mark.parametrize(
-    ("count", "taken_as", "words"),
-    [(2, Sites.FIXED, "fewer than 3 sites"), (4, Sites.RANDOM, "random effects need 5 sites")],
-)
-def test_few_sites_are_a_limitation(count: int, taken_as: Sites, words: str) -> None:
-    sample, levels = sites(count)
-    found = together(METRICS["sensitivity"], sample, levels, PLAN, taken_as=taken_as)
+def test_few_sites_are_not_pooled() -> None:
+    sample, levels = sites(4)
+    found = together(METRICS["sensitivity"], sample, levels, PLAN)
     assert found.mean is None
-    assert words in found.limitations[0]
+    assert "random effects need 5 sites" in str(found.reason)

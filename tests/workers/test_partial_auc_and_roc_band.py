@@ -12,7 +12,7 @@ from torchmetrics.functional.classification import (
 from proctor_workers.metrics.binned import binned, range_of
 from proctor_workers.metrics.partial_auc import partial_auc, sensitivity_at, specificity_at
 from proctor_workers.metrics.roc import roc_band, roc_points, roc_points_of_ranges, scored
-from proctor_workers.statistics.bootstrap import Resampling, bootstrap_counts
+from proctor_workers.statistics.bootstrap import Resampling
 from proctor_workers.statistics.checks import NotEstimableError
 from proctor_workers.statistics.draws import Stream
 
@@ -60,7 +60,7 @@ def test_one_rate_at_the_other_equals_torchmetrics(digits, rate) -> None:
 )
 def test_influence_gives_the_spread_of_resamples(make, close) -> None:
     found = make(scored(*made()))
-    values = bootstrap_counts(PLAN, found.loop)
+    values = PLAN.values(found.loop)
     assert np.sqrt(np.sum(found.influence**2)) == pytest.approx(values.std(), rel=close)
 
 

@@ -6,10 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from proctor_workers.metrics.readers import (
-    NotCrossedError,
     analyse,
     auc_figures,
-    crossed,
     sensitivity_figures,
     specificity_figures,
 )
@@ -20,9 +18,9 @@ from proctor_workers.statistics.obuchowski_rockette import (
     CASES,
     READERS,
     against_standalone,
+    beyond_margin,
     compare,
     components,
-    non_inferior,
     single_modality,
 )
 from proctor_workers.statistics.reader_covariance import (
@@ -211,8 +209,8 @@ def test_constant_ratings_are_worth_one_half() -> None:
 
 def test_non_inferiority_follows_the_interval() -> None:
     contrast = compare(components(auc_figures(read(2, 4, 60, 11)))).contrasts[0]
-    assert non_inferior(contrast, -contrast.lower) == pytest.approx(0.025)
-    assert non_inferior(contrast, -contrast.lower + 0.01) < 0.025
+    assert beyond_margin(contrast, -contrast.lower) == pytest.approx(0.025)
+    assert beyond_margin(contrast, -contrast.lower + 0.01) < 0.025
 
 
 def test_standalone_device_is_compared_with_the_mean_reader() -> None:
@@ -256,28 +254,6 @@ def test_any_figure_of_merit_may_be_analysed_by_its_jackknife() -> None:
     assert found is not None
     assert expected is not None
     assert found.p_value == pytest.approx(expected.p_value)
-
-
-def test_long_table_is_crossed_whatever_its_order() -> None:
-    places = np.array(list(product(range(2), range(3), range(4))))
-    shuffled = np.random.default_rng(1).permutation(len(places))
-    modality, reader, row = places[shuffled].T
-    table = crossed(modality, reader, row, shuffled.astype(float))
-    assert table.ravel().tolist() == list(range(24))
-
-
-@pytest.mark.parametrize("change", ["missing", "twice"])
-def test_reading_that_is_missing_or_repeated_is_a_named_error(change: str) -> None:
-    places = np.array(list(product(range(2), range(2), range(3))))
-    rows = places[1:] if change == "missing" else np.vstack([places, places[:1]])
-    with pytest.raises(NotCrossedError):
-        crossed(*rows.T, np.ones(len(rows)))
-
-
-def test_no_reading_at_all_is_a_named_error() -> None:
-    none = np.zeros(0, dtype=np.int64)
-    with pytest.raises(NotCrossedError):
-        crossed(none, none, none, np.zeros(0))
 
 
 def test_studies_that_cannot_be_analysed_are_refused() -> None:

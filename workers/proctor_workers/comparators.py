@@ -16,8 +16,11 @@ from proctor_workers.analysis_set import AnalysisSet
 from proctor_workers.answers import Cases
 from proctor_workers.endpoints import Endpoint, Study, as_result
 from proctor_workers.kinds.base import BEST, WORST, Kind, Setting
+from proctor_workers.metrics.case_values import CaseMean, CaseMedian
 from proctor_workers.metrics.metric import Plan
+from proctor_workers.metrics.multiclass import Kappa, called_by_both, category_tests
 from proctor_workers.metrics.sample import Sample
+from proctor_workers.metrics.segmentation.signed_ranks import patient_differences, signed_ranks
 from proctor_workers.missing_outputs import apply_rule, missing
 from proctor_workers.statistics.bootstrap import acceleration, bca_limits
 from proctor_workers.statistics.paired import (
@@ -224,7 +227,8 @@ def compare(endpoint: Endpoint, first: Sample, second: Sample, plan: Plan) -> Co
     """Compare one quantity of two raters on the same rows.
 
     Shares of the same rows: Tango and McNemar, clustered Durkalski and patient bootstrap. Areas
-    under the ROC curve: paired DeLong. Everything else: patient bootstrap over the same draws.
+    under the ROC curve: paired DeLong. Everything else: patient bootstrap over the same draws,
+    beside it Wilcoxon's signed ranks where every case has a value.
     """
     metric, design = endpoint.quantity, plan.design
     refused = metric.refusal(first, design) or metric.refusal(second, design)
@@ -250,6 +254,8 @@ def compare(endpoint: Endpoint, first: Sample, second: Sample, plan: Plan) -> Co
             p_values=p_values,
             reference_test="R02",
         )
+    if isinstance(metric, CaseMean | CaseMedian):
+        return _with_signed_ranks(endpoint, first, second, plan)
     return _resampled(endpoint, first, second, plan)
 
 
@@ -301,7 +307,32 @@ def _resampled(endpoint: Endpoint, first: Sample, second: Sample, plan: Plan) ->
         upper=limits.upper,
         reason=limits.reason,
     )
-    return Compared(pairs=first, difference=difference, method=method, p_values={})
+    extra: dict[str, Any] = {}
+    if isinstance(metric, Kappa):  # of what both called, whatever the reference standard
+        extra = category_tests(called_by_both(first, second))
+    return Compared(pairs=first, difference=difference, method=method, p_values={}, extra=extra)
+
+
+def _with_signed_ranks(endpoint: Endpoint, first: Sample, second: Sample, plan: Plan) -> Compared:
+    """Compare the cases that have a value in both arms; add Wilcoxon's test and its limits."""
+    both = ~np.isnan(first["value"]) & ~np.isnan(second["value"])
+    if not both.any():
+        nothing = Difference(estimate=float("nan"), reason="not estimable: no case has both values")
+        return Compared(pairs=first, difference=nothing, method="none", p_values={})
+    first, second = first.take(both), second.take(both)
+    found = _resampled(endpoint, first, second, plan)
+    if first.weighted:
+        return found
+    code, _ = first.codes()
+    ranks = signed_ranks(
+        patient_differences(first["value"], second["value"], code), level=plan.level
+    )
+    extra = {
+        "hodges_lehmann": ranks.middle,
+        "hodges_lehmann_lower": ranks.lower,
+        "hodges_lehmann_upper": ranks.upper,
+    }
+    return replace(found, p_values={"Wilcoxon signed-rank": ranks.p_value}, extra=extra)
 
 
 def _with_ratio(endpoint: Endpoint, first: Sample, second: Sample, plan: Plan) -> Compared:

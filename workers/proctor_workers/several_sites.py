@@ -15,6 +15,8 @@ from proctor_workers.subgroups.sites import Sites, SitesTogether, together
 SITE = "site"
 _FEWEST = 2  # sites below which there is nothing to compare
 _ALL = {"factor": SITE, "level": "all"}
+_MANY = 20  # sites below which simulated predictions held a further site less often than stated
+_FEW = "few sites: a prediction holds a further site less often than its level says"
 _UNADJUSTED = "not adjusted for other tests: descriptive"
 
 
@@ -82,17 +84,18 @@ def _random(
     study: Study, endpoint: Endpoint, ruled: Ruled, levels: Sequence[Level]
 ) -> Iterator[Result]:
     plan = study.plan(endpoint, group=f"/{SITE}")
-    found = together(endpoint.quantity, ruled.sample, levels, plan, taken_as=Sites.RANDOM)
+    found = together(endpoint.quantity, ruled.sample, levels, plan)
     text = f"{endpoint.definition} Mean over sites taken as a sample of sites"
     if found.effects is None:
         yield Result(
             **_common(endpoint, ruled, "random-effects"),
             method="none",
             definition=f"{text}.",
-            flags=(found.reason or "not estimable", *found.limitations),
+            flags=(f"limitation: {found.reason}",),
         )
         return
     extra = _effects(found) | endpoint.said
+    flags = (_FEW,) if found.effects.sites < _MANY else ()
     method = f"REML, Hartung-Knapp, {found.scale} scale"
     yield Result(
         **_common(endpoint, ruled, "random-effects"),
@@ -100,7 +103,7 @@ def _random(
         definition=f"{text}; the interval is for the mean of all such sites.",
         estimate=found.mean,
         interval=_interval(found.limits, endpoint, method),
-        flags=found.limitations,
+        flags=flags,
         extra=extra,
     )
     method = f"prediction by REML, t with {found.effects.sites - 2} df, {found.scale} scale"
@@ -110,7 +113,7 @@ def _random(
         definition=f"{text}; the interval is where a site not seen is expected.",
         estimate=found.mean,
         interval=_interval(found.prediction, endpoint, method),
-        flags=found.limitations,
+        flags=flags,
         extra=extra,
     )
 

@@ -13,7 +13,7 @@ from proctor_backend.domain.quantities import QUANTITIES
 from proctor_backend.domain.quantities.base import BOOTSTRAP
 
 RARE = 0.20  # below it (above its complement) the score interval leans towards 1/2
-FEWEST_FAILURES = 8  # patients expected to fail at the goal, where rows repeat
+FEWEST_FAILURES = 10  # patients expected to fail at the goal, where rows repeat
 SMALL_CLASS, HIGH_AREA, IMBALANCED, FROM_AREA = 100, 0.95, 4, 0.80
 FEWEST_PATIENTS_OF_AREA = 300
 FEWEST_PATIENTS_OF_PRECISION = 150

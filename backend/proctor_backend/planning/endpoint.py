@@ -19,7 +19,9 @@ from proctor_backend.planning.distributions import two_sided_quantile
 
 _OF_POSITIVES = frozenset({"sensitivity", "class_recall"})
 _OF_NEGATIVES = frozenset({"specificity", "class_specificity"})
-_OF_CALLS = frozenset({"ppv", "npv", "class_precision", "class_npv"})
+_OF_CALLS = frozenset({"ppv", "npv", "class_precision", "class_npv", "cutoff_ppv", "cutoff_npv"})
+# Lesions, and cases at or above a category: no cohort counts them beforehand.
+_UNCOUNTED = frozenset({"lesion_sensitivity", "llf", "cutoff_sensitivity", "cutoff_specificity"})
 Document = Mapping[str, Any]
 
 
@@ -126,6 +128,8 @@ def denominator(metric: str, counts: Counts) -> float | None:
     Raises:
         MissingError: the positive cases are not counted, or none counts.
     """
+    if metric in _UNCOUNTED:
+        raise MissingError("what counts in its denominator is not counted beforehand")
     if metric in _OF_CALLS:
         return None
     if metric not in _OF_POSITIVES | _OF_NEGATIVES:
@@ -140,6 +144,8 @@ def denominator(metric: str, counts: Counts) -> float | None:
 
 def _called(case: PlannedCase) -> float:
     """Return how many cases a PPV or NPV is expected to be taken over."""
+    if case.quantity.name not in {"ppv", "npv"}:
+        raise MissingError("its denominator depends on the calls: plan the rates it is made from")
     point, counts = case.endpoint.get("operating_point"), case.counts
     rates = [case.rates.get((name, point)) for name in ("sensitivity", "specificity")]
     if counts.positives is None or rates[0] is None or rates[1] is None:

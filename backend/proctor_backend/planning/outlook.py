@@ -146,21 +146,24 @@ def _gap_power(
     value, metric = found.assumed, endpoint["metric"]
     if value is None or found.reason is not None or not 0 < value - margin < 1:
         return None
-    alpha, effect = document["alpha"], _effect(document, own)
-    if metric == "auroc" and own.positives and rest.positives:
-        spread = effect * (
-            ranking.hanley_mcneil_variance(value - margin, own.positives, own.cases - own.positives)
-            + ranking.hanley_mcneil_variance(value, rest.positives, rest.cases - rest.positives)
-        )
-        return normal_cdf(margin / math.sqrt(spread) - normal_quantile(1 - alpha / 2))
-    quantity = QUANTITIES[metric]
-    if "clopper_pearson" not in quantity.methods:
+    effect = _effect(document, own)
+    try:
+        if metric == "auroc":
+            spread = effect * (_area_spread(value - margin, own) + _area_spread(value, rest))
+            z = normal_quantile(1 - document["alpha"] / 2)
+            return normal_cdf(margin / math.sqrt(spread) - z)
+        sizes = [denominator(metric, part) for part in (own, rest)]
+    except ValueError:  # a class is empty or not counted on one of the two sides
         return None
-    sizes = [denominator(metric, part) for part in (own, rest)]
-    if None in sizes:
+    if "clopper_pearson" not in QUANTITIES[metric].methods or None in sizes:
         return None
     n1, n2 = (max(1.0, float(size or 0) / effect) for size in sizes)
-    return difference_power(value - margin, n1, value, n2, alpha=alpha)
+    return difference_power(value - margin, n1, value, n2, alpha=document["alpha"])
+
+
+def _area_spread(area: float, counts: Counts) -> float:
+    positives = counts.positives or 0
+    return ranking.hanley_mcneil_variance(area, positives, counts.cases - positives)
 
 
 def _effect(document: Document, counts: Counts) -> float:

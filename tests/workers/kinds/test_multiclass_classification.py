@@ -1,9 +1,11 @@
+import json
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
 from sklearn import metrics as sk
+from statsmodels.stats.contingency_tables import SquareTable
 from tests.workers.kinds.made_categories import GRADES, endpoint, graded, manifest, protocol
 
 from proctor_backend.domain.errors import DataError, InvalidInputError
@@ -239,3 +241,37 @@ def test_answer_with_a_score_missing_has_failed_where_scores_count() -> None:
     whole, part = measured((observations, reference)), measured((few, reference))
     for name in ("kappa", "hand_till_auc"):
         assert part[1][f"{name}@excluded"].n == whole[1][f"{name}@excluded"].n - 1
+
+
+def test_kappa_may_have_linearised_limits_and_brings_its_tests() -> None:
+    linear = endpoint("kappa", interval={"method": "linearised", "level": 0.95})
+    _, plain = measured()
+    data = graded(failing=0)
+    found = {one.id: one for one in measure(protocol(TASK, [linear]), MANIFEST, *data).results}[
+        "kappa"
+    ]
+    assert found.method == "Fleiss-Cohen-Everitt"
+    assert found.interval is not None
+    assert plain["kappa"].method.startswith("patient bootstrap")
+    truth = [GRADES.index(one) for one in data[1]["reference_value"].to_pylist()]
+    rows = data[0].to_pandas().pivot_table(index="case", columns="category", values="score")
+    called = rows[list(GRADES)].to_numpy().argmax(axis=1)
+    table = SquareTable(sk.confusion_matrix(truth, called), shift_zeros=False)
+    assert found.extra["bowker_p_value"] == pytest.approx(table.symmetry().pvalue)
+    assert found.extra["stuart_maxwell_p_value"] == pytest.approx(table.homogeneity().pvalue)
+
+
+def test_two_raters_are_compared_by_what_they_called() -> None:
+    observations, reference = graded(failing=0)
+    truth = reference["reference_value"].to_pylist()
+    given = [{"predicate": {"kind": "device", "outputs": {"category": one}}} for one in truth]
+    table = reference.append_column("raters", pa.array([json.dumps(one) for one in given]))
+    compared = endpoint(
+        "kappa", comparison={"against": "predicate", "hypothesis": "superiority", "reason": "-"}
+    )
+    document = protocol(TASK, [compared], comparator={"rater": "predicate"})
+    results = {one.id: one for one in measure(document, MANIFEST, observations, table).results}
+    difference = next(one for one in results.values() if one.id.startswith("kappa~predicate"))
+    beside = [one for one in results.values() if "bowker_p_value" in one.extra and "~" in one.id]
+    assert difference.estimate is not None
+    assert beside

@@ -96,6 +96,31 @@ def test_r04_with_other_covariances(covariance: str, lower: float) -> None:
     assert found.interval.lower == pytest.approx(lower, abs=1e-8)
 
 
+@pytest.mark.parametrize(
+    ("more", "lower", "upper", "p_value"),
+    [
+        ({"figure": "sensitivity"}, -0.1780370532044, -0.0175185023511, 0.0200882200811),
+        ({"inference": "cases"}, -0.08048591385526, -0.00711473026712, 0.0192798430708),
+        ({"inference": "readers"}, -0.08502022396233, -0.00258042016006, 0.0419587524946),
+    ],
+)
+def test_r04_of_calls_and_for_other_inferences(
+    more: dict[str, str], lower: float, upper: float, p_value: float
+) -> None:
+    one = endpoint("reader_arm_gain", parameters={"arm": "cine", "against": "spin-echo"} | more)
+    found = measured(one, arms=True)["reader_arm_gain"]
+    assert found.interval is not None
+    limits = (found.interval.lower, found.interval.upper)
+    assert limits == pytest.approx((lower, upper), abs=1e-8)
+    assert found.extra["p_value"] == pytest.approx(p_value, abs=1e-8)
+
+
+def test_non_inferiority_by_a_margin_has_its_p_value() -> None:
+    parameters = {"arm": "cine", "against": "spin-echo", "margin": 0.0879594985666}
+    found = measured(endpoint("reader_arm_gain", parameters=parameters), arms=True)
+    assert found["reader_arm_gain"].extra["p_beyond_margin"] == pytest.approx(0.025, abs=1e-8)
+
+
 def test_device_stands_beside_the_mean_reader() -> None:
     found = measured(
         endpoint("auroc_minus_readers"),

@@ -5,6 +5,7 @@ import math
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from tests.workers.kinds.made_spatial import (
     TASKS,
@@ -19,7 +20,7 @@ from tests.workers.kinds.made_spatial import (
 
 from proctor_backend.domain.errors import DataError, InvalidInputError
 from proctor_backend.domain.quantities import QUANTITIES, quantities_of
-from proctor_backend.domain.result import Measurement
+from proctor_backend.domain.result import Conclusion, Measurement
 from proctor_backend.reporting.figures import PAINTERS
 from proctor_sdk.canonical import canonical_bytes
 from proctor_workers.kinds.registry import KINDS
@@ -294,3 +295,43 @@ def test_reference_too_small_for_the_window_is_refused() -> None:
     _, observations, _ = made("image_to_image", cas_003=small)
     with pytest.raises(DataError, match="shorter than the window"):
         measured("image_to_image", manifest, observations, with_reference(reference, 3, small))
+
+
+def with_second_reader(reference: pa.Table) -> pa.Table:
+    """A reader who always leaves one column of the liver out, and saw one case not."""
+    said = {"reader": {"kind": "reader", "outputs": mask_outputs({"liver": box(1, 6)})}}
+    text = [None if case == 5 else canonical_bytes(said).decode() for case in range(len(reference))]
+    return reference.append_column("raters", pa.array(text, pa.string()))
+
+
+def test_model_is_compared_with_a_second_reader_on_the_same_cases() -> None:
+    endpoint = protocol("segmentation")["endpoints"][1] | {
+        "role": "primary",
+        "comparison": {
+            "against": "reader",
+            "hypothesis": "non_inferiority",
+            "margin": 0.5,
+            "reason": "Half of what two readers differ by.",
+        },
+    }
+    manifest, observations, reference = made("segmentation")
+    found = values(
+        measured(
+            "segmentation",
+            manifest,
+            observations,
+            with_second_reader(reference),
+            endpoints=[endpoint],
+            subgroups=[],
+        )
+    )
+    difference = found["liver_dice~reader"]
+    assert difference.estimate == pytest.approx(
+        found["liver_dice"].estimate - found["liver_dice~reader.alone"].estimate
+    )
+    assert difference.interval.lower < difference.estimate < difference.interval.upper
+    assert 0 <= difference.extra["p_values"]["Wilcoxon signed-rank"] <= 1
+    limits = [difference.extra[f"hodges_lehmann_{side}"] for side in ("lower", "upper")]
+    assert limits[0] <= difference.extra["hodges_lehmann"] <= limits[1]
+    assert difference.conclusion is Conclusion.CRITERION_MET
+    assert found["liver_dice~reader@worst_case"].estimate < difference.estimate

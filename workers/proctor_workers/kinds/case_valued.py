@@ -11,7 +11,7 @@ from proctor_backend.domain.result import Figure, Result, Role
 from proctor_workers.analysis_set import AnalysisSet
 from proctor_workers.answers import OK
 from proctor_workers.endpoints import Endpoint, Study
-from proctor_workers.kinds.base import WORST, Kind, Setting, View
+from proctor_workers.kinds.base import BEST, WORST, Kind, Setting, View
 from proctor_workers.metrics.case_values import CaseMean, CaseMedian
 from proctor_workers.missing_outputs import apply_rule
 from proctor_workers.statistics.arrays import Floats, Ints
@@ -29,21 +29,26 @@ class CaseValued(Kind):
         """Return the name of the column that a quantity is made from."""
         return column_name(metric, parameters, target)
 
-    def worst(self, analysis: AnalysisSet, metric: str, parameters: Mapping[str, Any]) -> Floats:
-        """Return what a case without an answer has where it counts as an error.
+    def ends(
+        self, analysis: AnalysisSet, metric: str, parameters: Mapping[str, Any]
+    ) -> tuple[Floats, Floats]:
+        """Return what a case without an answer has where it counts as an error, and at best.
 
-        Nothing right; where a goal is the largest error allowed, an error beyond any goal.
+        Nothing right or all; where a goal is the largest error allowed, an error beyond any goal
+        or none.
         """
         del metric
-        return np.full(len(analysis), np.inf if "goal" in parameters else 0.0)
+        worst, best = (np.inf, 0.0) if "goal" in parameters else (0.0, 1.0)
+        return np.full(len(analysis), worst), np.full(len(analysis), best)
 
     def view(self, setting: Setting, analysis: AnalysisSet, endpoint: Endpoint) -> View:
         """Return the cases' values; a missing one at worst has nothing right."""
         del setting
         column = self.column(endpoint.metric, endpoint.parameters, endpoint.target)
-        fills = {}
+        fills: dict[str, dict[str, Floats]] = {}
         if not endpoint.quantity.complete_cases:
-            fills[WORST] = {"value": self.worst(analysis, endpoint.metric, endpoint.parameters)}
+            worst, best = self.ends(analysis, endpoint.metric, endpoint.parameters)
+            fills = {WORST: {"value": worst}, BEST: {"value": best}}
         return View(columns={"value": analysis[column]}, lacking=analysis["lacking"], fills=fills)
 
     def figures(

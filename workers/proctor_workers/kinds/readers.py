@@ -94,22 +94,24 @@ def beside_view(view: View, analysis: AnalysisSet, *, scores: bool) -> View:
 
 
 def arms_view(analysis: AnalysisSet, endpoint: Endpoint) -> View:
-    """Return the scores of one arm and of the other, by the same readers.
+    """Return the scores or calls of one arm and of the other, by the same readers.
 
     Raises:
         InvalidInputError: the arms do not have the same readers.
     """
+    prefix = SCORE if endpoint.parameters["figure"] == "auroc" else PREFIX
     arms = {side: str(endpoint.parameters[side]) for side in ("arm", "against")}
-    names = {side: _names(analysis, SCORE, arm) for side, arm in arms.items()}
+    names = {side: _names(analysis, prefix, arm) for side, arm in arms.items()}
     if names["arm"] != names["against"]:
         raise InvalidInputError(
             f"Endpoint '{endpoint.id}' compares arms that not the same readers have read.",
             cure="Name each reader's raters READER@ARM, in both arms.",
         )
-    columns: dict[str, Any] = {
-        side: _side_by_side(analysis, SCORE, arm) for side, arm in arms.items()
-    }
-    return View(columns=columns | {"positive": analysis["positive"]}, lacking=nowhere(analysis))
+    columns: dict[str, Any] = {"positive": analysis["positive"]}
+    for side, arm in arms.items():
+        outputs = _side_by_side(analysis, prefix, arm)
+        columns[side] = outputs if prefix == SCORE else unread(outputs)
+    return View(columns=columns, lacking=nowhere(analysis))
 
 
 def _names(analysis: AnalysisSet, prefix: str, arm: str) -> list[str]:

@@ -93,11 +93,14 @@ class Segmentation(CaseValued):
         """Return the name that stands for measure, definitions and structure."""
         return _name(*_measure(metric, parameters), target)
 
-    def worst(self, analysis: AnalysisSet, metric: str, parameters: Mapping[str, Any]) -> Floats:
-        """Return 0 for overlap, the image's diagonal for a distance."""
-        far = _measure(metric, parameters)[0] in DISTANCES
-        diagonal: Floats = analysis["diagonal"]
-        return diagonal if far else np.zeros(len(analysis))
+    def ends(
+        self, analysis: AnalysisSet, metric: str, parameters: Mapping[str, Any]
+    ) -> tuple[Floats, Floats]:
+        """Return 0 and 1 for overlap, the image's diagonal and 0 for a distance."""
+        none, whole = np.zeros(len(analysis)), np.ones(len(analysis))
+        if _measure(metric, parameters)[0] in DISTANCES:
+            return analysis["diagonal"], none
+        return none, whole
 
     def described(self, setting: Setting) -> Iterable[Described]:
         """Show the Dice coefficient of every structure."""

@@ -148,37 +148,6 @@ def _alpha(within: Floats, between: Floats, total: Floats) -> Floats:
     return found
 
 
-def value_columns(values: Floats) -> Floats:
-    """Per subject what measured values (subjects, raters; NaN where none) add, (subjects, 4).
-
-    Values, their sum, the sum of squares about the grand mean, and squared differences of rater
-    pairs over raters - 1; subjects with one value add nothing.
-
-    Raises:
-        TooFewRatingsError: no subject is measured twice.
-    """
-    given = ~np.isnan(values)
-    raters = given.sum(axis=1)
-    several = raters >= 2
-    if not several.any():
-        raise TooFewRatingsError(
-            "No subject is measured by two raters.", cure="Agreement needs repeated measurements."
-        )
-    used = given & several[:, None]
-    centred = np.where(used, values - values[used].mean(), 0.0)
-    one, two = centred.sum(axis=1), (centred**2).sum(axis=1)
-    own_mean = one / np.maximum(raters, 1)
-    around = np.where(used, (centred - own_mean[:, None]) ** 2, 0.0).sum(axis=1)
-    within = 2 * raters * around / np.maximum(raters - 1, 1)
-    return np.column_stack([np.where(several, raters, 0), one, two, np.where(several, within, 0.0)])
-
-
-def value_alpha(sums: Floats) -> Floats:
-    """Krippendorff's alpha of measured values with interval distances, of sums (..., 4)."""
-    total, one, two, within = (sums[..., column] for column in range(4))
-    return _alpha(within, 2 * (total * two - one**2), total)
-
-
 def _crossed(ratings: Ratings) -> Floats:
     """Per subject its cell of the table of two raters; subjects with one rating add nothing."""
     if ratings.codes.shape[1] != 2:

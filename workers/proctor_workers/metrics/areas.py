@@ -14,7 +14,7 @@ from proctor_workers.metrics.multiclass import shifted
 from proctor_workers.metrics.sample import Design, Sample
 from proctor_workers.statistics import auc
 from proctor_workers.statistics.arrays import Floats, Ints
-from proctor_workers.statistics.bootstrap import Resampling, bootstrap_counts
+from proctor_workers.statistics.bootstrap import Resampling
 from proctor_workers.statistics.pairwise_auc import (
     SeveralAuc,
     hand_till,
@@ -58,7 +58,7 @@ class Area(Metric):
     def replicate(self, sample: Sample, design: Design, draws: Resampling) -> Floats:
         """Return the area in each resample."""
         del design
-        return bootstrap_counts(draws, self.loop(sample))
+        return draws.values(self.loop(sample))
 
     def influence(self, sample: Sample, design: Design) -> Floats:
         """Return each patient's centred placements."""

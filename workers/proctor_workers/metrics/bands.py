@@ -7,10 +7,10 @@ import numpy as np
 
 from proctor_workers.statistics.arrays import Floats, Ints
 from proctor_workers.statistics.bootstrap import (
+    Looped,
     Resampling,
     acceleration,
     bca_limits,
-    bootstrap_counts,
 )
 
 _NO_WIDTH = 1e-9  # equal values may differ in their last bits
@@ -58,16 +58,7 @@ def banded(
     points = len(accelerations)
     value = np.empty((1, points))
     fill(np.ones((1, len(plan.stratum)), dtype=np.int64), value)
-    drawn: list[Floats] = []
-
-    def keep(times: Ints, unused: Floats) -> None:
-        block = np.empty((len(times), points))
-        fill(times, block)
-        drawn.append(block)
-        unused[:] = 0.0  # one value a resample is drawn for; the curve's are in the blocks
-
-    bootstrap_counts(plan, keep)
-    replicates = np.concatenate(drawn)
+    replicates = plan.replicate(Looped(fill, points))[0]
     lower, upper = np.full(points, np.nan), np.full(points, np.nan)
     for place, accelerated in enumerate(accelerations):
         estimate = float(value[0, place])

@@ -19,9 +19,15 @@ from proctor_workers.metrics.metric import (
     divide,
 )
 from proctor_workers.metrics.sample import Design, Sample
-from proctor_workers.statistics.arrays import Bools, Floats, Ints
+from proctor_workers.statistics.arrays import Bools, Floats, Ints, group_sums
 from proctor_workers.statistics.categories import check_codes, check_scores
-from proctor_workers.statistics.contingency import agreement_weights, kappa
+from proctor_workers.statistics.contingency import (
+    agreement_weights,
+    bowker,
+    kappa,
+    kappa_estimate,
+    stuart_maxwell,
+)
 
 Formula = Callable[[Floats], Floats]
 _SHIFTED = "refused: sampling was not consecutive, and no weights are given"
@@ -67,6 +73,56 @@ class TableFormula(FormulaOfSums):
             return "not estimable: no cases"
         missing = self.every_category and not sample["truth"].any(axis=0).all()
         return shifted(self, design) or (_EMPTY if missing else None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kappa(TableFormula):
+    """Cohen's kappa with a weighting scheme; beside it the tests of symmetry and of margins."""
+
+    scheme: str
+
+    def estimate(self, sample: Sample, plan: Plan) -> Estimate:
+        """Return kappa with bootstrap limits, or linearised ones where the plan says so."""
+        found = FormulaOfSums.estimate(self, sample, plan)
+        if found.value is None:
+            return found
+        by_patient = tables(self.by_patient(sample)[0])
+        extra = dict(found.extra) | category_tests(by_patient)
+        if plan.method != "linearised":
+            return replace(found, extra=extra)
+        weights = agreement_weights(by_patient.shape[-1], self.scheme)
+        linear = kappa_estimate(by_patient, weights, plan.level)
+        return replace(
+            found,
+            method=linear.method,
+            lower=linear.lower,
+            upper=linear.upper,
+            extra=extra | {"standard_error": linear.error, "p_value": linear.p_value},
+        )
+
+
+def category_tests(by_patient: Floats) -> dict[str, Any]:
+    """Return Stuart and Maxwell's and Bowker's test of two labellings, (patients, k, k)."""
+    return {
+        f"{name}_{part}": value
+        for name, test in (
+            ("stuart_maxwell", stuart_maxwell(by_patient)),
+            ("bowker", bowker(by_patient)),
+        )
+        for part, value in (
+            ("statistic", test.statistic),
+            ("df", test.df),
+            ("p_value", test.p_value),
+        )
+    }
+
+
+def called_by_both(first: Sample, second: Sample) -> Floats:
+    """Return each patient's table of what two raters called the same rows, (patients, k, k)."""
+    code, stratum = first.codes()
+    cells = first["called"][:, :, None] & second["called"][:, None, :]
+    weighted = cells.reshape(len(first), -1) * first.weight[:, None]
+    return tables(group_sums(weighted, code, len(stratum)))
 
 
 def confusion_columns(truth: Ints, called: Ints, categories: int, weight: Floats) -> Floats:
@@ -224,9 +280,11 @@ TABLES: dict[str, Metric] = {
         TableFormula(name="weighted_precision", formula=_weighted(precision)),
         TableFormula(name="weighted_f1", formula=_weighted(f1)),
         TableFormula(name="category_mcc", formula=mcc),
-        TableFormula(name="kappa", formula=_kappa("identity")),
-        TableFormula(name="kappa_linear", formula=_kappa("linear"), ordered=True),
-        TableFormula(name="kappa_quadratic", formula=_kappa("quadratic"), ordered=True),
+        Kappa(name="kappa", formula=_kappa("identity"), scheme="identity"),
+        Kappa(name="kappa_linear", formula=_kappa("linear"), scheme="linear", ordered=True),
+        Kappa(
+            name="kappa_quadratic", formula=_kappa("quadratic"), scheme="quadratic", ordered=True
+        ),
     )
 }
 # A category against the rest, by the category that is called: the binary rates of positive, call.
@@ -260,8 +318,3 @@ def top_k_hits(score: Floats, truth: Ints, k: int) -> Floats:
     above, tied = (score > own).sum(axis=1), (score == own).sum(axis=1)
     hits: Floats = np.clip((k - above) / tied, 0.0, 1.0)
     return hits
-
-
-def highest_category(score: Floats) -> Ints:
-    """Return the category with the highest score; of tied ones the first of the protocol's."""
-    return np.asarray(np.argmax(score, axis=1), dtype=np.int64)

@@ -12,7 +12,7 @@ from proctor_workers.metrics.sample import Design, Sample
 from proctor_workers.metrics.statistic import Statistic
 from proctor_workers.statistics.arrays import Floats
 from proctor_workers.statistics.auc import logit_limits
-from proctor_workers.statistics.bootstrap import Resampling, bootstrap_counts
+from proctor_workers.statistics.bootstrap import Resampling
 from proctor_workers.statistics.checks import NotEstimableError
 from proctor_workers.statistics.proportions import Limits, normal_quantile
 
@@ -64,7 +64,7 @@ class OfStatistic(Metric):
 
     def replicate(self, sample: Sample, design: Design, draws: Resampling) -> Floats:
         """Return the value in each resample."""
-        return bootstrap_counts(draws, self.make(sample, design).loop)
+        return draws.values(self.make(sample, design).loop)
 
     def influence(self, sample: Sample, design: Design) -> Floats:
         """Return each patient's influence."""

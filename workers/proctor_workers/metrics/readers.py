@@ -3,10 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
-
-from proctor_backend.domain.errors import DataError
-from proctor_workers.statistics.arrays import Bools, Floats, Ints
+from proctor_workers.statistics.arrays import Bools, Ints
 from proctor_workers.statistics.obuchowski_rockette import (
     READERS_AND_CASES,
     Comparison,
@@ -30,31 +27,6 @@ COVARIANCES: dict[str, Callable[[Reading], Figures]] = {
     "delong": auc_delong,
     "unbiased": auc_unbiased,
 }
-
-
-class NotCrossedError(DataError):
-    """A reader has not read every case once in every modality."""
-
-    code = "not_crossed"
-
-
-def crossed(modality: Ints, reader: Ints, row: Ints, value: Floats) -> Floats:
-    """Arrange a long table of readings as (modalities, readers, rows), whatever its order.
-
-    Raises:
-        NotCrossedError: a reading is missing, or occurs twice.
-    """
-    shape = tuple(int(codes.max()) + 1 if len(codes) else 0 for codes in (modality, reader, row))
-    place = np.ravel_multi_index((modality, reader, row), shape) if all(shape) else row
-    seen = np.bincount(place, minlength=int(np.prod(shape)))
-    if not len(seen) or np.any(seen != 1):
-        raise NotCrossedError(
-            "A reader has not read every case exactly once in every modality.",
-            cure="Complete the readings, or leave the reader or the case out by the protocol.",
-        )
-    table = np.empty(len(seen))
-    table[place] = value
-    return table.reshape(shape)
 
 
 def auc_figures(reading: Reading, covariance: str = "jackknife") -> Figures:

@@ -10,12 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from proctor_workers.accelerator import WholeNumberSums, device
 from proctor_workers.statistics.arrays import Floats, Ints, Times, compiled
 from proctor_workers.statistics.draws import LANES, Stream, drawn_times
 
 _FEWEST_USABLE = 0.9  # fewer defined resamples than this share: no interval is given
 _KEPT_BYTES = 1 << 28  # draws up to 256 MiB are kept for the next quantity, larger ones made again
 _LAST = 8  # resamplings that are remembered, with as many bytes in all
+_WORTH_A_DEVICE = 1 << 22  # entries of columns: fewer are added before they could be sent
 _LOOP_COUNTS = 1 << 20  # draw counts handed to a loop at once: 8 MiB
 
 
@@ -122,30 +124,34 @@ class Drawn:
 
 
 class Looped:
-    """A loop over draw counts (batch, patients) -> values (batch,), as a kernel."""
+    """A loop over draw counts (batch, patients), as a kernel.
 
-    outputs = 1
+    It fills values (batch,), or (batch, outputs) where a number of outputs is given.
+    """
+
     key: bytes | None = None
 
-    def __init__(self, loop: Callable[[Ints, Floats], None]) -> None:
+    def __init__(self, loop: Callable[[Ints, Floats], None], outputs: int | None = None) -> None:
         self._loop = loop
+        self._shape = () if outputs is None else (outputs,)
+        self.outputs = outputs or 1
 
     def fill(self, times: Times, values: Floats) -> None:
         """Hand the loop a few resamples at a time, one a row."""
         step = min(LANES, max(1, _LOOP_COUNTS // max(len(times), 1)))
         for lane in range(0, LANES, step):
             counts = times[:, lane : lane + step].T.astype(np.int64, order="C")
-            drawn = counts.any(axis=1)  # none past the last resample
-            part = np.full(len(counts), np.nan)
-            self._loop(counts[drawn], inside := np.empty(int(drawn.sum())))
-            part[drawn] = inside
-            values[0, lane : lane + step] = part
+            drawn = int(np.count_nonzero(counts.any(axis=1)))  # none past the last resample
+            found = np.empty((drawn, *self._shape))
+            self._loop(counts[:drawn], found)
+            values[:, lane : lane + drawn] = found.reshape(drawn, self.outputs).T
 
 
 class ColumnSums:
     """The sums of the patients' columns (patients, k) over the drawn patients.
 
-    Zeros are left out of the work. Whole numbers are added as such: the same sums, in any order.
+    Zeros are left out of the work. Whole numbers are added as such: the same sums, in any order,
+    so that many of them may be added by an accelerator where there is one.
     """
 
     def __init__(self, columns: Floats) -> None:
@@ -153,6 +159,11 @@ class ColumnSums:
         self._patient = np.flatnonzero(inside)
         self._columns = np.ascontiguousarray(columns[inside], dtype=np.float64)
         self._counts = _whole_numbers(self._columns, len(columns))
+        self._away: WholeNumberSums | None = None
+        if self._counts is not None and len(self._counts[0]) >= _WORTH_A_DEVICE:
+            found = device()
+            if found is not None:
+                self._away = WholeNumberSums(self._columns, found)
         self.outputs = columns.shape[1]
         self.key: bytes | None = content_key("sums", self._patient, self._columns)
 
@@ -160,6 +171,9 @@ class ColumnSums:
         """Add each column up in the patients' order; values are (k, LANES)."""
         if self._counts is None:
             _add_up(times, self._patient, self._columns, values)
+            return
+        if self._away is not None:
+            self._away.fill(times[self._patient], values)
             return
         row, column, count = self._counts
         totals = np.zeros(values.shape, dtype=np.int32)
@@ -231,19 +245,6 @@ class BootstrapLimits:
     upper: float | None
     undefined: int
     reason: str | None = None
-
-
-def bootstrap_sums(sums: Floats, plan: Resampling) -> Floats:
-    """Redraw patients and return the column sums (resamples, k) of their rows (patients, k)."""
-    return plan.sums(sums)
-
-
-def bootstrap_counts(plan: Resampling, statistic: Callable[[Ints, Floats], None]) -> Floats:
-    """Redraw patients and let a compiled loop turn how often each was drawn into values.
-
-    `statistic(times, values)` gets (batch, patients) counts and fills (batch,) values.
-    """
-    return plan.values(statistic)
 
 
 def jackknife_influence(without: Floats, stratum: Ints) -> Floats:

@@ -222,14 +222,12 @@ def upper_tail(statistic: float, df: float) -> float:
     return float(special.stdtr(df, -statistic))
 
 
-def non_inferior(contrast: Contrast, margin: float) -> float:
-    """Return the one-sided p value of H0: difference <= -margin."""
+def beyond_margin(contrast: Contrast, margin: float) -> float:
+    """Return the one-sided p value of H0: difference <= -margin.
+
+    A margin above 0 asks for non-inferiority, 0 for superiority.
+    """
     return upper_tail(_signed_ratio(contrast.value + margin, contrast.error), contrast.df)
-
-
-def superior(contrast: Contrast, margin: float = 0.0) -> float:
-    """Return the one-sided p value of H0: difference <= margin."""
-    return upper_tail(_signed_ratio(contrast.value - margin, contrast.error), contrast.df)
 
 
 def _signed_ratio(top: float, bottom: float) -> float:

@@ -1,4 +1,4 @@
-"""What several sites say together: fixed sites stand for themselves, random ones for others too."""
+"""Sites as a sample of sites: their mean, and what may be expected of a site not seen."""
 
 import math
 from collections.abc import Sequence
@@ -10,12 +10,12 @@ from scipy import special
 
 from proctor_workers.metrics.metric import Metric, Plan
 from proctor_workers.metrics.sample import Sample
+from proctor_workers.statistics.arrays import Floats
 from proctor_workers.statistics.auc import hanley_mcneil_error
 from proctor_workers.statistics.heterogeneity import RandomEffects, random_effects
 from proctor_workers.subgroups.levels import Level
 
 FEWEST_RANDOM = 5  # sites below which a variance between sites cannot be estimated
-FEWEST_SITES = 3  # sites below which the report names it as a limitation
 
 
 class Sites(StrEnum):
@@ -27,14 +27,23 @@ class Sites(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SiteValue:
-    """One site's value with its patient-clustered variance; without them, `reason` says why."""
+    """One site's value with its patient-clustered variance; without them, `reason` says why.
+
+    `size` is a share's effective number of rows: it counts even where the variance is 0.
+    """
 
     site: str
     n: int
     patients: int
     value: float | None = None
     variance: float | None = None
+    size: float | None = None
     reason: str | None = None
+
+    @property
+    def usable(self) -> bool:
+        """Whether the site can be pooled."""
+        return self.value is not None and (self.size is not None or self.variance is not None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +51,7 @@ class SitesTogether:
     """The sites pooled as a sample of sites, back on the quantity's own scale.
 
     `prediction` is where the value of a site not seen is expected. Without random effects,
-    `reason` says why; `limitations` are for the report's list.
+    `reason` says why.
     """
 
     sites: tuple[SiteValue, ...]
@@ -52,12 +61,11 @@ class SitesTogether:
     effects: RandomEffects | None = None
     scale: str = "raw"
     reason: str | None = None
-    limitations: tuple[str, ...] = ()
 
     @property
     def pooled(self) -> tuple[SiteValue, ...]:
-        """The sites that have a variance, in the order of the random effects' weights."""
-        return tuple(one for one in self.sites if one.variance is not None)
+        """The sites that are pooled, in the order of the random effects' weights."""
+        return tuple(one for one in self.sites if one.usable)
 
 
 def site_value(metric: Metric, sample: Sample, site: Level, plan: Plan) -> SiteValue:
@@ -74,64 +82,45 @@ def site_value(metric: Metric, sample: Sample, site: Level, plan: Plan) -> SiteV
     influence = metric.influence(part, plan.design)
     patients = len(influence)
     spread = float(np.sum(influence**2)) * patients / max(patients - 1, 1)
-    value, spread = _off_the_edge(metric, part, plan, value, spread)
+    if counted is not None:
+        return replace(shown, value=value, size=_effective(value, spread, inside))
+    value, spread = _off_the_edge(metric, part, value, spread)
     if spread <= 0:
         return replace(shown, value=value, reason="no variation within the site")
     return replace(shown, value=value, variance=spread)
 
 
-def _off_the_edge(
-    metric: Metric, part: Sample, plan: Plan, value: float, spread: float
-) -> tuple[float, float]:
-    """Move a rate of exactly 0 or 1 inside by half a case, as on the logit it has no variance.
+def _effective(value: float, spread: float, inside: Sample) -> float:
+    """Return how many independent rows vary as much; patients where rows do not vary at all."""
+    if spread <= 0:
+        return float(inside.patients)
+    return min(float(len(inside)), value * (1 - value) / spread)
 
-    The variance is then the binomial one, or Hanley & McNeil's for an area.
+
+def _off_the_edge(metric: Metric, part: Sample, value: float, spread: float) -> tuple[float, float]:
+    """Move an area of exactly 0 or 1 inside by half a case, as on the logit it has no variance.
+
+    The variance is then Hanley & McNeil's.
     """
-    if not metric.unit_scale or (0 < value < 1 and spread > 0):
+    if metric.family != "auroc" or (0 < value < 1 and spread > 0):
         return value, spread
-    counted = metric.share_of(part, plan.design)
-    if counted is not None:
-        n = len(np.unique(part.patient[counted.inside]))
-        inside = (value * n + 0.5) / (n + 1)
-        return inside, inside * (1 - inside) / (n + 1)
-    if metric.family == "auroc":
-        m, n = (len(np.unique(part.patient[rows])) for rows in (part.positive, ~part.positive))
-        smaller = min(m, n)
-        inside = (value * smaller + 0.5) / (smaller + 1)
-        return inside, hanley_mcneil_error(inside, m, n) ** 2
-    return value, spread
+    m, n = (len(np.unique(part.patient[rows])) for rows in (part.positive, ~part.positive))
+    smaller = min(m, n)
+    inside = (value * smaller + 0.5) / (smaller + 1)
+    return inside, hanley_mcneil_error(inside, m, n) ** 2
 
 
-def together(
-    metric: Metric,
-    sample: Sample,
-    sites: Sequence[Level],
-    plan: Plan,
-    *,
-    taken_as: Sites,
-) -> SitesTogether:
-    """Put the sites side by side and, where they are a sample of at least five, pool them.
+def together(metric: Metric, sample: Sample, sites: Sequence[Level], plan: Plan) -> SitesTogether:
+    """Put the sites side by side and, where at least five can be, pool them.
 
-    Rates and areas are pooled on the logit, anything else as it is.
+    Shares and areas are pooled on the logit, anything else as it is.
     """
     found = tuple(site_value(metric, sample, site, plan) for site in sites)
-    limitations = []
-    if len(sites) < FEWEST_SITES:
-        limitations.append(f"The cohort has fewer than {FEWEST_SITES} sites.")
-    usable = [one for one in found if one.variance is not None]
-    if taken_as is Sites.FIXED:
-        reason = "sites are fixed: they stand for themselves"
-        return SitesTogether(sites=found, reason=reason, limitations=tuple(limitations))
+    usable = [one for one in found if one.usable]
     if len(usable) < FEWEST_RANDOM:
         reason = f"random effects need {FEWEST_RANDOM} sites with an estimate; {len(usable)} have"
-        limitations.append(f"Sites were declared random; {reason}.")
-        return SitesTogether(sites=found, reason=reason, limitations=tuple(limitations))
-    values = np.array([one.value for one in usable], dtype=np.float64)
-    variances = np.array([one.variance for one in usable], dtype=np.float64)
-    logit = metric.unit_scale and bool(np.all((values > 0) & (values < 1)))
-    if logit:
-        variances = variances / (values * (1 - values)) ** 2
-        values = special.logit(values)
+        return SitesTogether(sites=found, reason=reason)
+    values, variances, logit = _on_its_scale(metric, usable)
     effects = random_effects(values, variances, level=plan.level)
     return SitesTogether(
         sites=found,
@@ -140,8 +129,27 @@ def together(
         prediction=_both(effects.prediction, logit=logit),
         effects=effects,
         scale="logit" if logit else "raw",
-        limitations=tuple(limitations),
     )
+
+
+def _on_its_scale(metric: Metric, usable: Sequence[SiteValue]) -> tuple[Floats, Floats, bool]:
+    """Return values and variances to pool, and whether they are logits.
+
+    A share's empirical logit adds half a case to both cells; its variance takes the share of all
+    sites, because one made of the site's own share goes with it and pulls mean and spread down
+    (Chang, Waternaux & Lipsitz, Stat Med 2001;20:1947).
+    """
+    values = np.array([one.value for one in usable], dtype=np.float64)
+    if all(one.size is not None for one in usable):
+        size = np.array([one.size for one in usable], dtype=np.float64)
+        hits = values * size
+        common = float((hits.sum() + 0.5) / (size.sum() + 1))
+        logits = np.log((hits + 0.5) / (size - hits + 0.5))
+        return logits, 1 / (size * common * (1 - common)), True
+    variances = np.array([one.variance for one in usable], dtype=np.float64)
+    if metric.unit_scale and bool(np.all((values > 0) & (values < 1))):
+        return special.logit(values), variances / (values * (1 - values)) ** 2, True
+    return values, variances, False
 
 
 def _back(value: float, *, logit: bool) -> float:

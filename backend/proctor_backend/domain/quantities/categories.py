@@ -8,6 +8,7 @@ _MULTICLASS = tasks("multiclass_classification")
 _ORDINAL = tasks("ordinal_classification")
 _BOTH = _MULTICLASS | _ORDINAL
 _MULTILABEL = tasks("multilabel_classification")
+_KAPPA = BOOTSTRAP | {"linearised"}
 _AREA = frozenset({"auto", "bootstrap_bca"})
 _POINTS = {
     "points": Parameter(
@@ -97,6 +98,7 @@ QUANTITIES = (
         definition="Agreement of called and reference category beyond chance.",
         tasks=_BOTH,
         bounds=(-1, 1),
+        methods=_KAPPA,
     ),
     *(
         replace(
@@ -107,6 +109,7 @@ QUANTITIES = (
             f"{scheme} weights over the order of the categories.",
             tasks=_BOTH,
             bounds=(-1, 1),
+            methods=_KAPPA,
         )
         for scheme in ("linear", "quadratic")
     ),

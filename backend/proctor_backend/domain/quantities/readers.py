@@ -13,7 +13,17 @@ _COVARIANCE = {
         choices=("jackknife", "delong", "unbiased"),
     )
 }
-_DIFFERENCE = Quantity(name="", label="", definition="", tasks=_BINARY, bounds=(-1, 1))
+_MARGIN = {
+    "margin": Parameter(
+        meaning="the margin of non-inferiority whose one-sided p value stands beside the interval",
+        default=0.0,
+        low=0,
+        high=1,
+    )
+}
+_DIFFERENCE = Quantity(
+    name="", label="", definition="", tasks=_BINARY, bounds=(-1, 1), parameters=_MARGIN
+)
 
 QUANTITIES = (
     Quantity(
@@ -50,7 +60,7 @@ QUANTITIES = (
         label="Area under the ROC curve, device less mean reader",
         definition="The device's area under the ROC curve less the mean of the readers' areas, "
         "with readers and cases random.",
-        parameters=_COVARIANCE,
+        parameters=_COVARIANCE | _MARGIN,
     ),
     replace(
         _DIFFERENCE,
@@ -73,13 +83,26 @@ QUANTITIES = (
     replace(
         _DIFFERENCE,
         name="reader_arm_gain",
-        label="Mean reader's area under the ROC curve, {arm} less {against}",
-        definition="Mean of the readers' areas in one arm less that in another, the same readers "
-        "and cases in both, readers and cases random.",
+        label="Mean reader's {figure}, {arm} less {against}",
+        definition="Mean of the readers' figures in one arm less that in another, the same readers "
+        "and cases in both.",
         parameters={
             "arm": Parameter(meaning="the arm of interest, as in READER@ARM", type=str),
             "against": Parameter(meaning="the arm that it is compared with", type=str),
+            "figure": Parameter(
+                meaning="what is averaged over the readers; rates are of their calls",
+                type=str,
+                default="auroc",
+                choices=("auroc", "sensitivity", "specificity"),
+            ),
+            "inference": Parameter(
+                meaning="which of readers and cases stand for others like them",
+                type=str,
+                default="readers_and_cases",
+                choices=("readers_and_cases", "cases", "readers"),
+            ),
             **_COVARIANCE,
+            **_MARGIN,
         },
     ),
 )
