@@ -87,7 +87,7 @@ def test_an_area_planned_near_one_is_left_to_auto_alone() -> None:
 def test_bootstrap_does_not_judge_too_few_patients_or_errors() -> None:
     tiny = {"planned_n": 30, "planned_patients": 30, "planned_positive": 15}
     assert refused(tiny, metric="f1")[0].startswith("Plan at least 40 patients")
-    assert refused(REPEATED, metric="auprc")[0].startswith("Plan at least 150 patients")
+    assert refused(REPEATED, metric="auprc")[0].startswith("Plan at least 300 patients")
     rare = refused({"planned_positive": 20}, metric="balanced_accuracy", criterion=criterion(0.9))
     assert rare[0].startswith("Judge sensitivity and specificity")
 

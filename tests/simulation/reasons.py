@@ -26,6 +26,12 @@ def _always(row: Row) -> bool:
 
 REASONS = (
     Reason(
+        "influence on the logit",
+        _always,
+        "Near 1 the smallest class shows too few misplaced pairs. A criterion planned at 0.95 or "
+        "above with a class below 100 takes Newcombe's method 5 at the two smallest classes.",
+    ),
+    Reason(
         "Wilson",
         _always,
         "The score interval lies too far towards 1/2 for rare events. A limit on that side decides "
@@ -110,7 +116,7 @@ REASONS = (
     Reason(
         "patient bootstrap, BCa: auprc",
         _always,
-        "With few patients the resamples are less skewed than the truth. Plan 150 patients, or "
+        "With few patients the resamples are less skewed than the truth. Plan 300 patients, or "
         "decide by the area under the ROC curve; the protocol refuses a criterion below.",
     ),
     Reason(

@@ -118,7 +118,7 @@ def _precision() -> Iterator[Scenario]:
         (Patients(patients=150), 0.85, 0.3),
         (Patients(patients=500), 0.90, 0.05),
         (Patients(patients=80, rows=3, correlation=0.5), 0.85, 0.3),
-        (Patients(patients=150, rows=3, correlation=0.5), 0.85, 0.3),
+        (Patients(patients=300, rows=3, correlation=0.5), 0.85, 0.3),
     )
     for group, area, prevalence in designs:
         yield Scenario(

@@ -16,6 +16,7 @@ sys.path[0] = str(ROOT)
 from tests.simulation import (  # noqa: E402 - after the path is set
     areas,
     binomials,
+    categories,
     clusters,
     further,
     measured,
@@ -39,6 +40,7 @@ PARTS: Mapping[str, Callable[[], Iterable[Row]]] = {
     "clustered proportions": clusters.clustered_proportions,
     "areas": areas.single_areas,
     "clustered areas": areas.clustered_areas,
+    "areas over classes": categories.class_areas,
     "the patient bootstrap": resampled.bootstrapped,
     "measurements": measured.measured,
     "agreement": measured.kappas,

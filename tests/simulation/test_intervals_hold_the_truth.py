@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from itertools import islice
 
 import pytest
-from tests.simulation import areas, binomials, clusters, further, measured, resampled
+from tests.simulation import areas, binomials, categories, clusters, further, measured, resampled
 from tests.simulation.coverage import APPROXIMATE, FEWEST_OF_EXACT, TAIL, Row
 from tests.simulation.reasons import explained
 
@@ -21,6 +21,7 @@ DRAWN = {
     "clustered proportions": (clusters.clustered_proportions, 400),
     "areas": (areas.single_areas, 300),
     "clustered areas": (areas.clustered_areas, 300),
+    "areas over classes": (categories.class_areas, 200),
     "the patient bootstrap": (lambda n: islice(resampled.bootstrapped(n), 11), 120),
     "measurements": (measured.measured, 100),
     "repeats, lines, readers": (further.further, 80),

@@ -12,6 +12,7 @@ from sklearn.metrics import roc_auc_score
 from proctor_workers.metrics.detection import areas, froc, intervals, responses
 from proctor_workers.metrics.detection.responses import FreeResponse
 from proctor_workers.statistics.arrays import Floats, Ints
+from proctor_workers.statistics.bootstrap import jackknife_influence
 
 RATES = np.array(froc.RATES)
 
@@ -299,6 +300,45 @@ def test_jackknife_limits_of_a_mean_are_students() -> None:
 
 def test_one_patient_has_no_jackknife_limits() -> None:
     assert np.isnan(intervals.jackknife_spread(np.zeros(1), np.zeros(1, dtype=np.int64)))
+
+
+def test_limits_on_the_logit_stay_inside() -> None:
+    lower, upper = intervals.on_the_logit(0.9, 0.15)
+    assert 0 < lower < 0.9 < upper < 1
+    assert intervals.on_the_logit(1.0, 0.0) is None
+
+
+def test_limits_of_an_area_cover_it() -> None:
+    truth = areas.area(areas.afroc(cohort(np.random.default_rng(0), 200_000), weighted=True))
+    draw, covered = np.random.default_rng(1), 0
+    for _ in range(400):
+        ratings = areas.afroc(cohort(draw, 60), weighted=True)
+        stratum = np.zeros(60, dtype=np.int64)
+        influence = jackknife_influence(areas.areas_without(ratings)[:, 0], stratum)
+        spread = intervals.jackknife_spread(influence, stratum)
+        lower, upper = intervals.on_the_logit(areas.area(ratings), spread)
+        covered += lower <= truth <= upper
+    assert covered / 400 > 0.95 - 3 * np.sqrt(0.95 * 0.05 / 400)
+
+
+def cohort(draw: np.random.Generator, patients: int) -> FreeResponse:
+    """Patients whose lesions and false marks are rated alike, half of them with lesions."""
+    effect = draw.normal(0, 0.5, patients)
+    lesions = np.where(draw.random(patients) < 0.5, 1 + draw.poisson(0.7, patients), 0)
+    lesion = np.repeat(np.arange(patients), lesions)
+    score = 1.3 + effect[lesion] + draw.normal(size=len(lesion))
+    score[draw.random(len(lesion)) < 0.1] = -np.inf
+    false = np.repeat(np.arange(patients), draw.poisson(0.8 * np.exp(effect)))
+    return FreeResponse(
+        patient=np.arange(patients),
+        weight=np.ones(patients),
+        lesion_image=lesion,
+        lesion_weight=1 / lesions[lesion],
+        lesion_score=score,
+        false_image=false,
+        false_score=effect[false] / 2 + draw.normal(size=len(false)),
+        failed=np.zeros(patients, dtype=bool),
+    )
 
 
 def test_lesion_weights_add_up_to_one_on_an_image() -> None:

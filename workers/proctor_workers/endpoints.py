@@ -115,7 +115,7 @@ def read_study(kind: Kind, setting: Setting, analysis: AnalysisSet) -> Study:
     goals = [
         float(one.criterion["value"])
         for one in declared
-        if one.metric == "auroc" and one.criterion and one.criterion["bound"] == "lower"
+        if one.quantity.logit_scale and one.criterion and one.criterion["bound"] == "lower"
     ]
     return Study(
         kind=kind,

@@ -275,3 +275,12 @@ def test_two_raters_are_compared_by_what_they_called() -> None:
     beside = [one for one in results.values() if "bowker_p_value" in one.extra and "~" in one.id]
     assert difference.estimate is not None
     assert beside
+
+
+def test_high_area_with_a_small_class_is_decided_by_method_5() -> None:
+    goal = {"bound": "lower", "comparator": ">=", "value": 0.95}
+    decided = endpoint("hand_till_auc", role="primary", criterion=goal)
+    results = {
+        one.id: one for one in measure(protocol(TASK, [decided]), MANIFEST, *graded()).results
+    }
+    assert results["hand_till_auc"].method.startswith("Newcombe method 5")

@@ -25,14 +25,17 @@ from proctor_workers.statistics.pairwise_auc import (
 )
 from proctor_workers.statistics.proportions import student_quantile
 
+_HIGH_AREA, _SMALL_CLASS = 0.95, 100  # as for two classes: the logit's lower limit errs there
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Area(Metric):
     """An area between 0 and 1 whose variance sums influences over patients.
 
     Limits are Student's on the logit, at Satterthwaite's df over the classes. Where the area or
-    its variance leaves no logit, Newcombe's method 5 is taken at the two smallest classes' sizes,
-    which no other pair of classes would widen.
+    its variance leaves no logit, or a criterion decides on an area planned at 0.95 or above with a
+    class below 100, Newcombe's method 5 is taken at the two smallest classes' sizes, which no
+    other pair of classes would widen.
     """
 
     needs: str = "scores"
@@ -79,7 +82,9 @@ class Area(Metric):
             return self.bootstrapped(sample, plan)
         found = self.found(sample)
         first, second = sorted(self.classes(sample))[:2]
-        if not 0 < found.value < 1 or found.variance <= 0:
+        deciding = plan.planned_auc is not None and plan.planned_auc >= _HIGH_AREA
+        degenerate = not 0 < found.value < 1 or found.variance <= 0
+        if degenerate or (deciding and first < _SMALL_CLASS):
             patients = sample.patients / max(len(sample), 1)
             sizes = (max(1.0, first * patients), max(1.0, second * patients))
             lower, upper = auc.newcombe_method5(found.value, *sizes, plan.level)

@@ -43,6 +43,13 @@ def membership(level: Bools, patient: Ints, positive: Bools) -> Membership:
     return Membership(level, patient, first_row, code.ravel().astype(np.int64), constant)
 
 
+def _held(level: Bools) -> tuple[Ints, Ints]:
+    """Return the levels that each row is in: row r's are held[begin[r] : begin[r + 1]]."""
+    row, held = np.nonzero(level)
+    begin = np.concatenate(([0], np.cumsum(np.bincount(row, minlength=len(level)))))
+    return begin.astype(np.int64), held.astype(np.int64)
+
+
 def permutation_p(
     member: Membership,
     score: Floats,
@@ -62,7 +69,7 @@ def permutation_p(
     order, bounds = stratum_layout(member.kind)
     row_in_patient = np.arange(len(score)) - member.first_row[member.patient]
     offset = np.zeros_like(row_in_patient) if member.constant else row_in_patient
-    fixed = (score, positive, by_score, member.level, scale, kind == "auc")
+    fixed = (score, positive, by_score, *_held(member.level), scale, kind == "auc")
     identity = np.arange(len(member.first_row), dtype=np.int64)
     observed = _spread(*fixed, member.first_row[identity[member.patient]] + offset)
     extreme = 0
@@ -78,7 +85,8 @@ def _count_extreme(  # noqa: PLR0913, PLR0917 - compiled loops take positions
     score: Floats,
     positive: Bools,
     by_score: Ints,
-    level: Bools,
+    begin: Ints,
+    held: Ints,
     scale: Floats,
     is_auc: bool,  # noqa: FBT001 - compiled loops take positions
     patient: Ints,
@@ -93,7 +101,7 @@ def _count_extreme(  # noqa: PLR0913, PLR0917 - compiled loops take positions
     source = np.empty(len(score), dtype=np.int64)
     for repeat in range(words.shape[0]):
         _exchange(patient, first_row, offset, order, bounds, words[repeat], source)
-        value = _spread(score, positive, by_score, level, scale, is_auc, source)
+        value = _spread(score, positive, by_score, begin, held, scale, is_auc, source)
         if value >= observed * (1 - 1e-12):
             extreme += 1
     return extreme
@@ -141,13 +149,18 @@ def permutation_of_sums_p(
     within = np.arange(len(columns)) - member.first_row[member.patient]
     offset = np.zeros_like(within) if member.constant else within
     own = member.first_row[member.patient] + offset
-    observed = _spread_of(formula(_level_sums(columns, member.level, own)[None]), scale)[0]
+    levels = member.level.shape[1]
+    begin, held = _held(member.level)
+    alone = np.zeros((1, levels, columns.shape[1]))
+    _level_sums(columns, begin, held, own, alone[0])
+    observed = _spread_of(formula(alone), scale)[0]
     extreme = 0
     for _, words in stream.batches(draws, len(order)):
-        sums = np.empty((len(words), member.level.shape[1], columns.shape[1]))
+        sums = np.zeros((len(words), levels, columns.shape[1]))
         _exchanged_sums(
             columns,
-            member.level,
+            begin,
+            held,
             member.patient,
             member.first_row,
             offset,
@@ -173,7 +186,8 @@ def _spread_of(values: Floats, scale: Floats) -> Floats:
 @compiled
 def _exchanged_sums(  # noqa: PLR0913, PLR0917 - compiled loops take positions
     columns: Floats,
-    level: Bools,
+    begin: Ints,
+    held: Ints,
     patient: Ints,
     first_row: Ints,
     offset: Ints,
@@ -185,79 +199,91 @@ def _exchanged_sums(  # noqa: PLR0913, PLR0917 - compiled loops take positions
     source = np.empty(len(columns), dtype=np.int64)
     for repeat in range(words.shape[0]):
         _exchange(patient, first_row, offset, order, bounds, words[repeat], source)
-        sums[repeat] = _level_sums(columns, level, source)
+        _level_sums(columns, begin, held, source, sums[repeat])
 
 
 @compiled
-def _level_sums(columns: Floats, level: Bools, source: Ints) -> Floats:
-    sums = np.zeros((level.shape[1], columns.shape[1]))
+def _level_sums(columns: Floats, begin: Ints, held: Ints, source: Ints, sums: Floats) -> None:
     for row in range(len(columns)):
-        for group in range(level.shape[1]):
-            if level[source[row], group]:
-                for column in range(columns.shape[1]):
-                    sums[group, column] += columns[row, column]
-    return sums
+        for place in range(begin[source[row]], begin[source[row] + 1]):
+            for column in range(columns.shape[1]):
+                sums[held[place], column] += columns[row, column]
 
 
 @compiled
-def _spread(
+def _spread(  # noqa: PLR0913, PLR0917 - compiled loops take positions
     score: Floats,
     positive: Bools,
     by_score: Ints,
-    level: Bools,
+    begin: Ints,
+    held: Ints,
     scale: Floats,
     is_auc: bool,  # noqa: FBT001 - compiled loops take positions
     source: Ints,
 ) -> float:
-    levels = level.shape[1]
-    values = np.empty(levels)
-    for group in range(levels):
-        if is_auc:
-            values[group] = _level_auc(score, positive, by_score, level, group, source)
-        else:
-            values[group] = _level_mean(score, level, group, source)
+    values = np.empty(len(scale))
+    if is_auc:
+        _level_aucs(score, positive, by_score, begin, held, source, values)
+    else:
+        _level_means(score, begin, held, source, values)
     weight = 0.0
     pooled = 0.0
-    for group in range(levels):
+    for group in range(len(scale)):
         if np.isfinite(values[group]):
             weight += 1 / scale[group]
             pooled += values[group] / scale[group]
     spread = 0.0
-    for group in range(levels):
+    for group in range(len(scale)):
         if np.isfinite(values[group]):
             spread += (values[group] - pooled / weight) ** 2 / scale[group]
     return spread
 
 
 @compiled
-def _level_mean(score: Floats, level: Bools, group: int, source: Ints) -> float:
-    total, rows = 0.0, 0
+def _level_means(score: Floats, begin: Ints, held: Ints, source: Ints, values: Floats) -> None:
+    totals, rows = np.zeros(len(values)), np.zeros(len(values))
     for row in range(len(score)):
-        if level[source[row], group]:
-            total += score[row]
-            rows += 1
-    return total / rows if rows else np.nan
+        for place in range(begin[source[row]], begin[source[row] + 1]):
+            totals[held[place]] += score[row]
+            rows[held[place]] += 1
+    for group in range(len(values)):
+        values[group] = totals[group] / rows[group] if rows[group] else np.nan
 
 
 @compiled
-def _level_auc(
-    score: Floats, positive: Bools, by_score: Ints, level: Bools, group: int, source: Ints
-) -> float:
-    below_it, tied, wins, positives = 0.0, 0.0, 0.0, 0.0
-    waiting = 0.0
-    previous = np.nan
-    for row in by_score:
-        if score[row] != previous:
-            wins += waiting * (below_it + tied / 2)
-            below_it += tied
-            tied, waiting = 0.0, 0.0
-            previous = score[row]
-        if level[source[row], group]:
+def _level_aucs(  # noqa: C901 - one pass over the groups of equal scores
+    score: Floats,
+    positive: Bools,
+    by_score: Ints,
+    begin: Ints,
+    held: Ints,
+    source: Ints,
+    values: Floats,
+) -> None:
+    """Every level's AUC in one pass from the lowest score up."""
+    levels = len(values)
+    below_it, tied = np.zeros(levels), np.zeros(levels)
+    wins, positives = np.zeros(levels), np.zeros(levels)
+    stop = 0
+    while stop < len(by_score):
+        first = stop
+        while stop < len(by_score) and score[by_score[stop]] == score[by_score[first]]:
+            row = by_score[stop]
+            if not positive[row]:
+                for place in range(begin[source[row]], begin[source[row] + 1]):
+                    tied[held[place]] += 1
+            stop += 1
+        for row in by_score[first:stop]:
             if positive[row]:
-                waiting += 1
-                positives += 1
-            else:
-                tied += 1
-    wins += waiting * (below_it + tied / 2)
-    negatives = below_it + tied
-    return wins / (positives * negatives) if positives and negatives else np.nan
+                for place in range(begin[source[row]], begin[source[row] + 1]):
+                    group = held[place]
+                    wins[group] += below_it[group] + tied[group] / 2
+                    positives[group] += 1
+        for row in by_score[first:stop]:
+            if not positive[row]:
+                for place in range(begin[source[row]], begin[source[row] + 1]):
+                    below_it[held[place]] += 1
+                    tied[held[place]] -= 1
+    for group in range(levels):
+        pairs = positives[group] * below_it[group]
+        values[group] = wins[group] / pairs if pairs else np.nan

@@ -6,7 +6,7 @@ from proctor_backend.domain.quantities.base import BOOTSTRAP, SHARE, Parameter, 
 
 _BOTH = tasks("detection instance_segmentation")
 _INSTANCES = tasks("instance_segmentation")
-JACKKNIFE = BOOTSTRAP | {"jackknife"}
+_AREA_METHODS = BOOTSTRAP | {"jackknife"}
 _CAP = Parameter(
     meaning="How many false marks an image without an output counts as having.",
     type=int,
@@ -74,7 +74,6 @@ _CURVE = Quantity(
     tasks=_BOTH,
     target="may",
     parameters=_HITS,
-    methods=JACKKNIFE,
 )
 _INSTANCE = Quantity(
     name="",
@@ -113,7 +112,6 @@ QUANTITIES = (
         better="lower",
         bounds=(0, None),
         prevalence_bound=True,
-        methods=BOOTSTRAP,
     ),
     replace(
         _CURVE,
@@ -131,7 +129,6 @@ QUANTITIES = (
         better="lower",
         bounds=(0, None),
         prevalence_bound=True,
-        methods=BOOTSTRAP,
     ),
     replace(
         _CURVE,
@@ -153,6 +150,7 @@ QUANTITIES = (
     replace(
         _CURVE,
         name="afroc_auc",
+        methods=_AREA_METHODS,
         label="Area under the AFROC curve",
         definition="Chance that a lesion is rated above the highest false mark of an image "
         "without lesions; ties half, no mark below every mark.",
@@ -161,6 +159,7 @@ QUANTITIES = (
     replace(
         _CURVE,
         name="wafroc_auc",
+        methods=_AREA_METHODS,
         label="Area under the weighted AFROC curve",
         definition="As the area under the AFROC curve, the lesions of an image weighted to add "
         "up to 1: alike, or by the weights (scores) of the reference standard.",
@@ -169,6 +168,7 @@ QUANTITIES = (
     replace(
         _CURVE,
         name="patient_auroc",
+        methods=_AREA_METHODS,
         label="Area under the patients' ROC curve",
         definition="Chance that the highest mark of a patient with a lesion is rated above that of "
         "a patient without; ties half.",
@@ -190,7 +190,6 @@ QUANTITIES = (
             "false_marks_if_failed": _CAP,
         },
         prevalence_bound=True,
-        methods=BOOTSTRAP,
     ),
     replace(
         _CURVE,
@@ -207,7 +206,6 @@ QUANTITIES = (
             ),
             "size": _SIZE,
         },
-        methods=BOOTSTRAP,
     ),
     replace(
         _INSTANCE,

@@ -3,11 +3,12 @@
 import math
 
 import numpy as np
+from scipy import special
 
 from proctor_workers.metrics.detection.froc import Loop
 from proctor_workers.statistics.arrays import Floats, Ints
 from proctor_workers.statistics.bootstrap import Resampling
-from proctor_workers.statistics.proportions import student_quantile
+from proctor_workers.statistics.proportions import Limits, student_quantile
 
 _COUNTS = 1 << 20  # draw counts handed to a loop at once: 8 MiB
 
@@ -39,3 +40,15 @@ def jackknife_spread(influence: Floats, stratum: Ints, level: float = 0.95) -> f
         return math.nan
     variance = float(np.sum(influence**2 * size / np.maximum(size - 1, 1)))
     return student_quantile(df, level) * math.sqrt(variance)
+
+
+def on_the_logit(value: float, half: float) -> Limits | None:
+    """Return limits of a share or area from half their width, taken over to the logit.
+
+    On the plain scale the lower limit of a wAFROC area errs in 5 to 6 % of samples instead of
+    2.5 %. None at 0 and 1, where there is no logit, and without a width.
+    """
+    if not 0 < value < 1 or not math.isfinite(half):
+        return None
+    centre, reach = float(special.logit(value)), half / (value * (1 - value))
+    return float(special.expit(centre - reach)), float(special.expit(centre + reach))

@@ -15,7 +15,7 @@ import numpy as np
 from proctor_workers.metrics import instances
 from proctor_workers.metrics.detection import areas, average_precision, coco, froc, responses
 from proctor_workers.metrics.detection.froc import Loop
-from proctor_workers.metrics.detection.intervals import jackknife_spread
+from proctor_workers.metrics.detection.intervals import jackknife_spread, on_the_logit
 from proctor_workers.metrics.detection.responses import FreeResponse
 from proctor_workers.metrics.metric import (
     Estimate,
@@ -182,20 +182,18 @@ class OfPatients(Weighted):
         value = self.point(sample, plan.design)
         _, stratum = sample.codes()
         half = jackknife_spread(self.influence(sample, plan.design), stratum, plan.level)
-        known = np.isfinite(half)
+        lower, upper = on_the_logit(value, half) or (None, None)
+        flags = self.flags(sample, plan.design)
         return Estimate(
             n=len(sample),
             patients=len(stratum),
             n_positive=sample.n_positive,
-            method="patient jackknife, Student",
+            method="patient jackknife on the logit, Student",
             value=value,
-            lower=max(value - half, 0.0) if known else None,
-            upper=min(value + half, 1.0) if known else None,
+            lower=lower,
+            upper=upper,
             effective_n=float(len(stratum)),
-            flags=(
-                *self.flags(sample, plan.design),
-                *(() if known else ("no interval: too few patients",)),
-            ),
+            flags=flags if lower is not None else (*flags, "no interval: value at its end"),
         )
 
 
