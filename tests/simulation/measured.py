@@ -220,26 +220,29 @@ def _pairs() -> Iterator[Model]:
             draw=scores,
             truth=0.0,
         )
-    group = Patients(patients=60, rows=3, correlation=0.5)
+    for patients in (60, 100):
+        group = Patients(patients=patients, rows=3, correlation=0.5)
 
-    def calls(rng: np.random.Generator) -> Limits:
-        patient = group.draw(rng)
-        cut = special.ndtri(0.85)
-        one, two = (group.normal(rng, patient) < cut for _ in range(2))
-        plan = Resampling(
-            2000, np.zeros(group.patients, dtype=np.int64), Stream(int(rng.integers(2**31)), "pair")
+        def calls(rng: np.random.Generator, *, group: Patients = group) -> Limits:
+            patient = group.draw(rng)
+            cut = special.ndtri(0.85)
+            one, two = (group.normal(rng, patient) < cut for _ in range(2))
+            plan = Resampling(
+                2000,
+                np.zeros(group.patients, dtype=np.int64),
+                Stream(int(rng.integers(2**31)), "pair"),
+            )
+            weight = np.ones(len(patient))
+            found = compare_shares(one, two, patient=patient, weight=weight, plan=plan, level=0.95)
+            return found.difference.lower, found.difference.upper
+
+        yield Model(
+            method="patient bootstrap, BCa: paired difference of shares",
+            scenario="both 0.85" + _alike(group),
+            group=group,
+            draw=calls,
+            truth=0.0,
         )
-        weight = np.ones(len(patient))
-        found = compare_shares(one, two, patient=patient, weight=weight, plan=plan, level=0.95)
-        return found.difference.lower, found.difference.upper
-
-    yield Model(
-        method="patient bootstrap, BCa: paired difference of shares",
-        scenario="both 0.85" + _alike(group),
-        group=group,
-        draw=calls,
-        truth=0.0,
-    )
 
 
 def kappas(repetitions: int = REPETITIONS) -> Iterator[Row]:

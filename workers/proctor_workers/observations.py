@@ -87,7 +87,7 @@ def _write(columns: Mapping[str, list[Any]], patient: str, case: str, said: _Sai
         patient, case, "model", "model", "standalone", 1, said.order, said.status, said.reason,
     )  # fmt: skip
     for row in said.rows or (_NO_ROW,):
-        for name, value in zip(_SHARED, shared, strict=True):
-            columns[name].append(value)
-        for name, value in zip(Answer._fields, row, strict=True):
-            columns[name].append(value)
+        for name, known in zip(_SHARED, shared, strict=True):
+            columns[name].append(known)
+        for name, part in zip(Answer._fields, row, strict=True):
+            columns[name].append(part)

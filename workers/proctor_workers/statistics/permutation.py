@@ -211,7 +211,7 @@ def _level_sums(columns: Floats, begin: Ints, held: Ints, source: Ints, sums: Fl
 
 
 @compiled
-def _spread(  # noqa: PLR0913, PLR0917 - compiled loops take positions
+def _spread(
     score: Floats,
     positive: Bools,
     by_score: Ints,
