@@ -53,7 +53,7 @@ def _by_site(
     study: Study, endpoint: Endpoint, ruled: Ruled, levels: Sequence[Level]
 ) -> Iterator[Result]:
     for site in levels:
-        plan = study.plan(endpoint, group=f"/{SITE}/{site.name}")
+        plan = study.plan(endpoint, group=f"/{SITE}")
         found = endpoint.quantity.estimate(ruled.sample.take(site.rows), plan)
         yield as_result(
             endpoint,
