@@ -124,7 +124,7 @@ class Answers:
             )
         except KeyError:
             raise DataError("An observation names a case that is not in the cohort.") from None
-        self._order = np.argsort(self.row_case, kind="stable")
+        self._order = _emitted(table, self.row_case)
         counts = np.bincount(self.row_case, minlength=len(cases))
         if len(counts) and counts.min() == 0:
             raise DataError(
@@ -169,6 +169,25 @@ class Answers:
         location = values[offsets[row] : offsets[row + 1]] if filled[row] else None
         parts = {name: values[row] for name, values in self._parts.items()}
         return Answer(**parts, location=location)
+
+
+def _emitted(table: pa.Table, row_case: Ints) -> Ints:
+    """Order rows by case and within it as emitted, however the table lies: a mask's frame first.
+
+    Numbered parts follow their numbers, named ones and classes their names.
+    """
+    if len(np.unique(row_case)) == len(row_case):
+        return np.argsort(row_case, kind="stable")
+    unit, category = table["unit"].to_pylist(), table["category"].to_pylist()
+    part = np.array(
+        [one is not None or other is not None for one, other in zip(unit, category, strict=True)]
+    )
+    number = np.array([int(one) if one is not None and one.isdecimal() else -1 for one in unit])
+    names = [
+        np.unique([one or "" for one in column], return_inverse=True)[1].reshape(-1)
+        for column in (category, unit)
+    ]
+    return np.lexsort((*names, number, part, row_case))
 
 
 def rows_of(outputs: Mapping[str, object]) -> Iterator[Answer]:

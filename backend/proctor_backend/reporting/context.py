@@ -24,6 +24,8 @@ ResultDict = Mapping[str, Any]
 EXACT, PUBLIC = "exact", "public"
 # Made of results or counts by other means: forest plots, the flow, cross tables.
 CITED_FIGURES = frozenset({"forest", "flow", "confusion"})
+# Whose exact form marks single cases: for partner and reviewers only.
+CASE_FIGURES = frozenset({"bland_altman", "case_values", "forecast_fan"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +106,7 @@ def build_context(material: DraftMaterial, edition: str) -> Context:
         edition=edition,
         rule=rule,
         results={str(row["id"]): Withheld() if row["id"] in hidden else row for row in results},
-        figures=disclosed_figures(material, results, rule),
+        figures=disclosed_figures(material, results, rule, edition),
     )
 
 
@@ -115,14 +117,15 @@ def all_results(material: DraftMaterial) -> list[dict[str, Any]]:
 
 
 def disclosed_figures(
-    material: DraftMaterial, results: Sequence[ResultDict], rule: Rule
+    material: DraftMaterial, results: Sequence[ResultDict], rule: Rule, edition: str
 ) -> tuple[Mapping[str, Any], ...]:
     """Return the figures an edition may show.
 
     A forest plot cites results, so that it can show no group that its edition withholds. Others are
     drawn of the whole cohort only. Where counts are held back, a figure is shown in the public form
     that was measured with it, whose every step holds enough patients, or not at all; where all
-    cells are, no curve is shown, because its steps give error cells away.
+    cells are, no curve is shown, because its steps give error cells away. Only the full edition
+    marks single cases.
     """
     drawn = []
     for figure in material.measurement.get("figures", ()):
@@ -133,13 +136,17 @@ def disclosed_figures(
         offered = [{**figure, "data": data, "form": EXACT}]
         if public is not None:
             offered.append({**figure, "data": public, "form": PUBLIC})
-        drawn += [one for one in offered if may_draw(one, rule)][:1]
+        drawn += [one for one in offered if may_draw(one, rule, edition)][:1]
     return (*drawn, *forest_figures(results))
 
 
-def may_draw(figure: Mapping[str, Any], rule: Rule) -> bool:
-    """Say whether a rule lets an edition show this form of a figure."""
-    if figure["kind"] in CITED_FIGURES or rule.least == 0:
+def may_draw(figure: Mapping[str, Any], rule: Rule, edition: str) -> bool:
+    """Say whether an edition under this rule may show this form of a figure."""
+    if figure["kind"] in CITED_FIGURES:
+        return True
+    if figure["kind"] in CASE_FIGURES and figure["form"] == EXACT and edition != "full":
+        return False
+    if rule.least == 0:
         return True
     return figure["form"] == PUBLIC and rule.applies_to is not CountScope.ALL_CELLS
 

@@ -58,7 +58,7 @@ def cut_edition(
             if row["id"] in hidden
         ],
         "sections": part["sections"],
-        "figures": [figure for figure in part["figures"] if may_draw(figure, rule)],
+        "figures": [figure for figure in part["figures"] if may_draw(figure, rule, edition)],
         "annex": annex_for(annex, edition),
         "approvals": [dict(row) for row in approvals],
     }  # fmt: skip

@@ -7,6 +7,7 @@ the same tags, with `event` and `series` beside them.
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 MOST_PARTS = 10_000  # boxes, points, instances or horizon steps of one case
+MOST_LEVELS = 199  # quantiles of one forecast
+LARGEST_NUMBER = 1e30  # in any unit; beyond it squares and cubes leave the range of a double
 LONGEST_LINE = 1 << 20
 LONGEST_ARRAY_LINE = 32 << 20  # of a task that answers with masks, images or fields
 
@@ -63,6 +66,7 @@ OUTPUT_TAGS = (
     "survival", "forecast", "transform", "image", "text", "interval",
 )  # fmt: skip
 REFERENCE_TAGS = (*OUTPUT_TAGS, "event", "series")
+_LEVEL = re.compile(r"0?\.[0-9]{1,8}")
 
 
 class OutputInvalidError(ProctorSdkError):
@@ -204,6 +208,8 @@ def _survival(content: object, names: frozenset[str]) -> None:
     chances = _numbers(fields.get("probabilities", []), "Survival probabilities")
     if len(times) != len(chances) or any(left >= right for left, right in pairwise(times)):
         raise OutputInvalidError("Survival times do not ascend, or have not a probability each.")
+    if times and times[0] < 0:
+        raise OutputInvalidError("A survival time lies before 0.")
     if any(not 0 <= chance <= 1 for chance in chances):
         raise OutputInvalidError("A survival probability lies outside 0 to 1.")
     if any(left < right for left, right in pairwise(chances)):
@@ -219,12 +225,14 @@ def _forecast(content: object, names: frozenset[str]) -> None:
     if "mean" in fields:
         lengths.add(len(_numbers(fields["mean"], "A forecast's mean")))
     quantiles = fields.get("quantiles", {})
-    if not isinstance(quantiles, dict):
-        raise OutputInvalidError("A forecast's quantiles are not an object.")
+    if not isinstance(quantiles, dict) or len(quantiles) > MOST_LEVELS:
+        raise OutputInvalidError(f"Quantiles are not an object of at most {MOST_LEVELS} levels.")
     for level, values in quantiles.items():
         if not _is_level(level):
             raise OutputInvalidError('A quantile is not named by its level, such as "0.1".')
         lengths.add(len(_numbers(values, "A quantile")))
+    if len({float(level) for level in quantiles}) < len(quantiles):
+        raise OutputInvalidError('A quantile is given twice, as "0.1" and "0.10".')
     if len(lengths) != 1 or 0 in lengths:
         raise OutputInvalidError("A forecast's mean and quantiles have not one common length.")
 
@@ -299,17 +307,11 @@ def _numbers(content: object, what: str) -> list[float]:
 def _number(value: object) -> bool:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
-    try:
-        return math.isfinite(value)  # an integer beyond float's range has no number to compare
-    except OverflowError:
-        return False
+    return -LARGEST_NUMBER <= value <= LARGEST_NUMBER  # NaN is not, and an integer may be any size
 
 
 def _is_level(text: str) -> bool:
-    try:
-        return 0 < float(text) < 1
-    except ValueError:
-        return False
+    return _LEVEL.fullmatch(text) is not None and float(text) > 0
 
 
 def _known(names: object, allowed: frozenset[str]) -> bool:

@@ -131,9 +131,14 @@ def _document(line: bytes) -> dict[str, Any]:
 def _check_reason(status: Status, reason: object, task: TaskSpec) -> None:
     if reason is not None and not isinstance(reason, str):
         raise OutputInvalidError("A reason is not a text.")
-    if reason and (len(reason) > LONGEST_REASON or reason.startswith(PLATFORM_REASON)):
+    if reason and (
+        len(reason) > LONGEST_REASON
+        or not reason.isprintable()
+        or reason.startswith(PLATFORM_REASON)
+    ):
         raise OutputInvalidError(
-            f"A reason is longer than {LONGEST_REASON} characters or begins with {PLATFORM_REASON}"
+            f"A reason is longer than {LONGEST_REASON} characters, holds one that cannot be "
+            f"printed, or begins with {PLATFORM_REASON}"
         )
     if status is Status.INDETERMINATE and reason not in task.indeterminate:
         raise OutputInvalidError(

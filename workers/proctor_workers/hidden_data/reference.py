@@ -12,7 +12,9 @@ from proctor_sdk.outputs import LONGEST_ARRAY_LINE, OutputInvalidError, check_ou
 from proctor_workers.hidden_data.canonical_file import Refusal
 
 _PNG = b"\x89PNG\r\n\x1a\n"
-_MOST_PIXELS = 1 << 28
+_MOST_PIXELS = 1 << 27
+_MOST_VALUES = 255
+_TOO_LARGE = Refusal("is larger than 2^27 pixels", "Cut it into several cases.")
 
 
 def reference_outputs(content: bytes, labels: Mapping[str, str]) -> str | Refusal:
@@ -37,24 +39,32 @@ def checked_outputs(content: bytes) -> str | Refusal:
         return Refusal("is no JSON object of outputs", 'Write {"mask": …} or another known output.')
     try:
         check_outputs(outputs, ())
+        return canonical_bytes(outputs).decode()
     except OutputInvalidError as error:
         return Refusal(f"is not as the contract has it: {error.message}", "Correct the file.")
-    return canonical_bytes(outputs).decode()
+    except CanonicalError:
+        return Refusal(
+            "holds an integer that is no double, or half a Unicode character", "Correct the file."
+        )
 
 
 def _label_map(content: bytes, labels: Mapping[str, str]) -> str | Refusal:
     try:
         with Image.open(io.BytesIO(content), formats=("PNG",)) as image:
             if image.width * image.height > _MOST_PIXELS:
-                return Refusal("is larger than 2^28 pixels", "Cut it into several cases.")
+                return _TOO_LARGE
             if image.mode not in {"L", "P", "1", "I;16"}:
                 return Refusal(
                     "is a PNG with colours, not a label map", "Save one grey value each."
                 )
-            pixels = np.asarray(image).astype(np.int64)
+            pixels = np.asarray(image)
+    except Image.DecompressionBombError:
+        return _TOO_LARGE
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError):
         return Refusal("cannot be read as PNG", "Export it again.")
     values = [int(value) for value in np.unique(pixels) if value]
+    if len(values) > _MOST_VALUES:
+        return Refusal(f"holds more than {_MOST_VALUES} values", "Give instances as JSON.")
     if unknown := [value for value in values if str(value) not in labels]:
         return Refusal(
             f"holds the value {unknown[0]}, which has no name",

@@ -105,7 +105,7 @@ class RowReader:
         """Return what others said of the case: a plain word is a category."""
         raters: dict[str, str] = {}
         for column, value in cells.items():
-            if not column.startswith("rater.") or value in {None, ""}:
+            if not column.startswith("rater.") or value is None or value == "":
                 continue
             name = intern(column.removeprefix("rater."))
             if str(value).lstrip().startswith("{"):
@@ -119,7 +119,7 @@ class RowReader:
 
     def _outputs(self, number: int, cells: Mapping[str, Any], column: str) -> str | None:
         value = cells.get(column)
-        if value in {None, ""}:
+        if value is None or value == "":
             return None
         found = checked_outputs(str(value).encode())
         if isinstance(found, Refusal):

@@ -37,10 +37,12 @@ def read_rows(
 def _read_table(path: Path, table_format: str, problems: Problems) -> pa.Table | None:
     try:
         if table_format == "parquet":
-            return pq.read_table(path)
+            table = pq.read_table(path)
+            table.validate(full=True)  # a text that is not UTF-8
+            return table
         if table_format == "csv":
             return _read_csv(path)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, OSError):
+    except (pa.ArrowException, csv.Error, OSError):
         problems.add(0, "", f"The table cannot be read as {table_format}", "Export it again.")
         return None
     problems.add(0, "", "The table's format is unknown", "Use csv or parquet.")

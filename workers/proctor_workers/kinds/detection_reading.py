@@ -155,6 +155,8 @@ def _fits(said: _Parts, truth: _Parts, names: Sequence[str], axes: int) -> bool:
     if said.semantic or (None in said.category and len(names) > 1):
         return False
     if said.frame is not None:
+        if len(said.frame) != 2 * axes:
+            return False
         return truth.frame is None or np.array_equal(said.frame[:axes], truth.frame[:axes])
     per_region = axes if said.tag == "points" else 2 * axes
     if any(len(one) != per_region for one in said.region):
@@ -196,7 +198,7 @@ def _objects(
     ]
     box = np.array(boxes).reshape(-1, 2 * axes)
     centre = (box[:, :axes] + box[:, axes:]) / 2
-    runs = _runs(parts)
+    runs = _runs(parts, truth)
     size = np.prod(box[:, axes:] - box[:, :axes], axis=1) if runs is None else runs.size
     return Objects(
         image=image.astype(np.int64),
@@ -209,9 +211,9 @@ def _objects(
     )
 
 
-def _runs(parts: Sequence[_Parts]) -> Runs | None:
-    """Return the masks where every region is one."""
-    if not any(one.tag == "mask" for one in parts) or any(
+def _runs(parts: Sequence[_Parts], truth: Sequence[_Parts]) -> Runs | None:
+    """Return the masks where every region is one; none are masks too where the lesions are."""
+    if not any(one.tag == "mask" for one in (*parts, *truth)) or any(
         one.tag in {"boxes", "points"} for one in parts
     ):
         return None

@@ -3,6 +3,7 @@
 A case is one origin of one patient's series; several origins of a patient are several cases.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from proctor_backend.domain.errors import DataError, InvalidInputError
 from proctor_backend.domain.result import Figure, Result
+from proctor_sdk.outputs import MOST_LEVELS
 from proctor_workers.analysis_set import AnalysisSet
 from proctor_workers.answers import OK, Answer, Answers, Cases
 from proctor_workers.endpoints import Endpoint, Study
@@ -205,18 +207,23 @@ def _forecasts(answers: Answers, observed: Floats) -> Columns:
         {str(part.unit): part.location for part in parts if part.output == "forecast"}
         for parts in answers
     ]
-    names = sorted({name for one in emitted for name in one if name != "mean"}, key=float)
-    place = {name: index for index, name in enumerate(names)}
-    levels = np.array([float(name) for name in names])
+    times = Counter(float(name) for one in emitted for name in one if name != "mean")
+    # Cases that each name other levels would fill the memory: those given most often count.
+    kept = sorted(sorted(times, key=lambda level: (-times[level], level))[:MOST_LEVELS])
+    place = {level: index for index, level in enumerate(kept)}
+    levels = np.array(kept, dtype=np.float64)
     point = np.full(observed.shape, np.nan)
-    quantiles = np.full((len(observed), len(names), observed.shape[1]), np.nan)
+    quantiles = np.full((len(observed), len(kept), observed.shape[1]), np.nan)
     lengths = np.isfinite(observed).sum(axis=1)
     for row, one in enumerate(emitted):
         length = int(lengths[row])
         for name, forecast in one.items():
-            if forecast is not None and len(forecast) >= length:
-                into = point[row] if name == "mean" else quantiles[row, place[name]]
-                into[:length] = forecast[:length]
+            if forecast is None or len(forecast) < length:
+                continue
+            if name == "mean":
+                point[row, :length] = forecast[:length]
+            elif float(name) in place:
+                quantiles[row, place[float(name)], :length] = forecast[:length]
         if "mean" not in one and _MEDIAN in levels:
             point[row] = quantiles[row, levels.tolist().index(_MEDIAN)]
     return {

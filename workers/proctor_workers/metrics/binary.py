@@ -30,6 +30,7 @@ _HIGH_AUC = 0.95
 _NO_PREVALENCE = (
     "refused: sampling was not consecutive, and neither weights nor a target prevalence are given"
 )
+_UNWEIGHTED = "not weighted by the sampling weights"
 _ONE_CLASS = "not estimable: one of the two classes is empty"
 
 
@@ -211,6 +212,11 @@ class Auroc(Metric):
         code, stratum = sample.codes()
         return auc.patient_auc(sample.score, sample.positive, code, len(stratum)).influence
 
+    def flags(self, sample: Sample, design: Design) -> tuple[str, ...]:
+        """Say that the area counts all pairs alike."""
+        del design
+        return (_UNWEIGHTED,) if sample.weighted else ()
+
     def estimate(self, sample: Sample, plan: Plan) -> Estimate:
         """Return the area with limits by the rule for its size and what is decided."""
         reason = self.refusal(sample, plan.design)
@@ -250,7 +256,7 @@ def _area(sample: Sample, plan: Plan) -> Estimate:
         lower=lower,
         upper=upper,
         effective_n=smaller / found.design_effect,
-        flags=("not weighted by the sampling weights",) if sample.weighted else (),
+        flags=(_UNWEIGHTED,) if sample.weighted else (),
         extra={
             "standard_error": math.sqrt(found.variance),
             "tied_share": float(np.sum(tied | np.roll(tied, 1))) / len(sample),

@@ -240,8 +240,9 @@ class CategoryShare(Share):
     def share_of(self, sample: Sample, design: Design) -> Hits | None:
         """Return what is counted, where every hit is whole."""
         counted = Share.share_of(self, sample, design)
-        whole = counted is not None and bool(np.isin(counted.hit, (0, 1)).all())
-        return counted if whole else None
+        if counted is None or not np.isin(counted.hit, (0, 1)).all():
+            return None
+        return Hits(inside=counted.inside, hit=counted.hit.astype(np.bool_))
 
     def estimate(self, sample: Sample, plan: Plan) -> Estimate:
         """Return exact limits of whole hits, bootstrapped ones otherwise."""

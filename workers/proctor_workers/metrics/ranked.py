@@ -69,13 +69,6 @@ class RankedAreas(Kernel):
             _class_odds(rows.patient, rows.positive, rows.weight, self.prevalence, times, odds)
         _areas(rows.tie, rows.patient, rows.positive, rows.weight, odds, times, values)
 
-    def once(self) -> Floats:
-        """Return both areas with every patient drawn once (2,)."""
-        values = np.empty((2, LANES))
-        patients = int(self.ranked.patient.max()) + 1
-        self.fill(np.ones((patients, LANES), dtype=np.uint8), values)
-        return values[:, 0]
-
 
 @compiled
 def _class_odds(
@@ -151,26 +144,47 @@ def sample_ranking(sample: Sample, *, weighted: bool = True) -> Ranking:
     return sample.once(("ranking", weighted), sort)
 
 
+@dataclass(frozen=True, slots=True)
+class _Steps:
+    """Weight at each score from the highest down, and up to it; `group` is each row's score."""
+
+    group: Ints
+    positives: Floats
+    tp: Floats
+    fp: Floats
+    weight: Floats  # of each row in the sample's order
+
+    @property
+    def area(self) -> float:
+        return float(np.sum(self.positives * self.tp / (self.tp + self.fp)) / self.tp[-1])
+
+
+def _steps(sample: Sample, prevalence: float | None) -> _Steps:
+    weight = sample.weight.copy()
+    if prevalence is not None:
+        weight[sample.positive] *= prevalence / weight[sample.positive].sum()
+        weight[~sample.positive] *= (1 - prevalence) / weight[~sample.positive].sum()
+    keys, order = descending(sample.score)
+    group = np.empty(len(order), dtype=np.int64)
+    group[order] = np.concatenate(([0], np.cumsum(keys[1:] != keys[:-1])))
+    positives: Floats = np.bincount(group, weights=weight * sample.positive).astype(np.float64)
+    negatives: Floats = np.bincount(group, weights=weight * ~sample.positive).astype(np.float64)
+    return _Steps(group, positives, np.cumsum(positives), np.cumsum(negatives), weight)
+
+
 def average_precision(sample: Sample, prevalence: float | None) -> float:
     """Return the average precision of the sample itself."""
-    return float(RankedAreas(sample_ranking(sample), prevalence).once()[AUPRC])
+    return _steps(sample, prevalence).area
 
 
 def precision_influence(sample: Sample, prevalence: float | None) -> Floats:
     """Return the derivative of the average precision by each patient's weight (patients,)."""
     code, stratum = sample.codes()
-    weight = sample.weight.copy()
-    if prevalence is not None:
-        weight[sample.positive] *= prevalence / weight[sample.positive].sum()
-        weight[~sample.positive] *= (1 - prevalence) / weight[~sample.positive].sum()
-    _, group = np.unique(-sample.score, return_inverse=True)
-    positives = np.bincount(group, weights=weight * sample.positive)
-    negatives = np.bincount(group, weights=weight * ~sample.positive, minlength=len(positives))
-    tp, fp = np.cumsum(positives), np.cumsum(negatives)
-    precision = tp / (tp + fp)
-    value = float(np.sum(positives * precision)) / tp[-1]
-    gain = np.cumsum((positives * fp / (tp + fp) ** 2)[::-1])[::-1]
-    loss = np.cumsum((positives * tp / (tp + fp) ** 2)[::-1])[::-1]
-    of_positive = (precision[group] + gain[group] - value) / tp[-1]
-    row = np.where(sample.positive, of_positive, -loss[group] / tp[-1]) * weight
+    steps = _steps(sample, prevalence)
+    group, positives, tp, fp = steps.group, steps.positives, steps.tp, steps.fp
+    square = (tp + fp) * (tp + fp)
+    gain = np.cumsum((positives * fp / square)[::-1])[::-1]
+    loss = np.cumsum((positives * tp / square)[::-1])[::-1]
+    of_positive = ((tp / (tp + fp))[group] + gain[group] - steps.area) / tp[-1]
+    row = np.where(sample.positive, of_positive, -loss[group] / tp[-1]) * steps.weight
     return group_sums(row, code, len(stratum))[:, 0]

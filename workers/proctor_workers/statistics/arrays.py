@@ -13,6 +13,7 @@ Bools = NDArray[np.bool_]
 Words = NDArray[np.uint64]
 Halves = NDArray[np.uint32]
 Times = NDArray[np.uint8]
+Counts = NDArray[np.int32]
 
 F = TypeVar("F", bound=Callable[..., object])
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from proctor_workers.accelerator import WholeNumberSums, device
-from proctor_workers.statistics.arrays import Floats, Ints, Times, compiled
+from proctor_workers.statistics.arrays import Counts, Floats, Ints, Times, compiled
 from proctor_workers.statistics.draws import LANES, Stream, drawn_times
 
 _FEWEST_USABLE = 0.9  # fewer defined resamples than this share: no interval is given
@@ -155,50 +155,59 @@ class ColumnSums:
     """
 
     def __init__(self, columns: Floats) -> None:
-        inside = np.any(columns != 0, axis=1)
-        self._patient = np.flatnonzero(inside)
-        self._columns = np.ascontiguousarray(columns[inside], dtype=np.float64)
-        self._counts = _whole_numbers(self._columns, len(columns))
+        table = np.ascontiguousarray(columns, dtype=np.float64)
+        patients, self.outputs = table.shape
+        entries, largest, whole = _entries_of(table)
+        self._patient: Counts = entries[0]
+        self._column: Counts = entries[1]
         self._away: WholeNumberSums | None = None
-        if self._counts is not None and len(self._counts[0]) >= _WORTH_A_DEVICE:
-            found = device()
+        self._floats: Floats | None = None
+        self._count: Counts = np.empty(0, dtype=np.int32)
+        if whole and largest * patients < 2**31:  # so that no sum of draws exceeds 32 bits
+            self._count = table[self._patient, self._column].astype(np.int32)
+            found = device() if len(self._count) >= _WORTH_A_DEVICE else None
             if found is not None:
-                self._away = WholeNumberSums(self._columns, found)
-        self.outputs = columns.shape[1]
-        self.key: bytes | None = content_key("sums", self._patient, self._columns)
+                self._away = WholeNumberSums(table, found)
+        else:
+            self._patient = np.flatnonzero(table.any(axis=1)).astype(np.int32)
+            self._floats = table[self._patient]
+        parts = (self._column, self._count) if self._floats is None else (self._floats,)
+        self.key: bytes | None = content_key("sums", self._patient, *parts)
 
     def fill(self, times: Times, values: Floats) -> None:
         """Add each column up in the patients' order; values are (k, LANES)."""
-        if self._counts is None:
-            _add_up(times, self._patient, self._columns, values)
-            return
-        if self._away is not None:
-            self._away.fill(times[self._patient], values)
-            return
-        row, column, count = self._counts
-        totals = np.zeros(values.shape, dtype=np.int32)
-        _count_up(times, self._patient[row], column, count, totals)
-        values[:] = totals
-
-
-def _whole_numbers(columns: Floats, patients: int) -> tuple[Ints, Ints, NDArray[np.int32]] | None:
-    """Return (row, column, count) of the entries, where no sum of draws can exceed 32 bits."""
-    row, column = np.nonzero(columns)
-    entries = columns[row, column]
-    largest = float(np.max(np.abs(entries), initial=0.0))
-    if largest * patients >= 2**31 or not np.all(entries == np.rint(entries)):
-        return None
-    return row, column, entries.astype(np.int32)
+        if self._floats is not None:
+            _add_up(times, self._patient, self._floats, values)
+        elif self._away is not None:
+            self._away.fill(times, values)
+        else:
+            totals = np.zeros(values.shape, dtype=np.int32)
+            _count_up(times, self._patient, self._column, self._count, totals)
+            values[:] = totals
 
 
 @compiled
-def _count_up(
-    times: Times,
-    patient: Ints,
-    column: Ints,
-    count: NDArray[np.int32],
-    totals: NDArray[np.int32],
-) -> None:
+def _entries_of(columns: Floats) -> tuple[Counts, float, bool]:
+    """Return (patient, column) of what is not zero (2, entries), the largest, whether all whole."""
+    largest, whole, entries = 0.0, True, 0
+    for patient in range(columns.shape[0]):
+        for column in range(columns.shape[1]):
+            entries += columns[patient, column] != 0.0
+    places = np.empty((2, entries), dtype=np.int32)
+    entry = 0
+    for patient in range(columns.shape[0]):
+        for column in range(columns.shape[1]):
+            mass = columns[patient, column]
+            if mass != 0.0:
+                places[0, entry], places[1, entry] = patient, column
+                entry += 1
+                largest = max(largest, abs(mass))
+                whole = whole and mass == np.floor(mass)
+    return places, largest, whole
+
+
+@compiled
+def _count_up(times: Times, patient: Counts, column: Counts, count: Counts, totals: Counts) -> None:
     for entry in range(len(patient)):
         total, drawn, each = totals[column[entry]], times[patient[entry]], count[entry]
         if each == 1:
@@ -210,7 +219,7 @@ def _count_up(
 
 
 @compiled
-def _add_up(times: Times, patient: Ints, columns: Floats, values: Floats) -> None:
+def _add_up(times: Times, patient: Counts, columns: Floats, values: Floats) -> None:
     """Add four patients at a time, one after the other: a total is read and written once."""
     rows, width = columns.shape
     values[:] = 0.0

@@ -107,7 +107,8 @@ def _predictions(
     for shard in records.find("shards", {"evaluation": evaluation["_id"]}):
         for part in sorted(shard["parts"], key=lambda p: (p["fence"], p["seq"])):
             content = store.get("predictions", part["key"], sha256=part["sha256"])
-            for line in content.splitlines():
+            # Not splitlines: a carriage return is white space inside a model's own line.
+            for line in content.split(b"\n")[:-1]:
                 prediction = json.loads(line)
                 if prediction["case"] not in seen:
                     seen.add(prediction["case"])

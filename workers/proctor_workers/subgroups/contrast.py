@@ -78,7 +78,7 @@ def _limits(
     plan: Plan,
 ) -> tuple[float | None, float | None, str]:
     both = sample.take(level | other)
-    if _independent_shares(metric, both, plan):
+    if _independent_shares(metric, both, plan) and not _bootstrapped(pair[0]):
         counts = [(int(part.numerator or 0), int(part.denominator or 0)) for part in pair]
         lower, upper = miettinen_nurminen(*counts[0], *counts[1], level=plan.level)
         return lower, upper, "Miettinen-Nurminen"

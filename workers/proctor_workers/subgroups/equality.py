@@ -83,7 +83,7 @@ def _wald(metric: Metric, sample: Sample, levels: list[Bools], plan: Plan) -> Eq
                 return None
             value, each = _transformed(metric, part, plan)
             values[column] = value
-            spread[np.unique(code[rows]), column] = each
+            spread[np.flatnonzero(np.bincount(code[rows], minlength=patients)), column] = each
         if not np.all(np.isfinite(values)) or not np.all(np.any(spread != 0, axis=0)):
             return None
     outcome = joint_wald(values, spread, int(np.count_nonzero(np.any(spread != 0, axis=1))))

@@ -48,14 +48,15 @@ class Drawable:
             sums = group_sums(self.metric.columns(part), self.code[rows], patients)
             apply = self.metric.apply
             return quantity_of_sums(sums, lambda total: apply(total, design))
-        own = np.unique(self.code[rows])
+        own = np.flatnonzero(np.bincount(self.code[rows], minlength=patients))
         influence = self.metric.influence(part, design)
         value = self.metric.point(part, design)
         if isinstance(self.metric, Weighted):
             return quantity_of_loop(self.metric.loop(part), influence, own, patients, value=value)
         if self.metric.family not in _RANKED:
             return None
-        order = ranked.ranking(part.score, part.positive, part.weight, self.code[rows])
+        weight = np.ones(len(part)) if self.metric.family == "auroc" else part.weight
+        order = ranked.ranking(part.score, part.positive, weight, self.code[rows])
         output = _RANKED[self.metric.family]
         return Quantity(
             value=value,

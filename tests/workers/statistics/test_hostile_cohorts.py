@@ -1,0 +1,68 @@
+"""Cohorts and tables that once gave a wrong number or no number at all."""
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from made_cohort import MANIFEST, endpoint, made_cohort, protocol
+from tests.workers.kinds import made_categories, made_detection, made_spatial
+
+from proctor_workers.measurement import measure
+
+
+def by_id(found: Any) -> dict[str, Any]:
+    return {one.id: one for one in found.results}
+
+
+@pytest.mark.parametrize(
+    ("module", "task"), [(made_spatial, "segmentation"), (made_detection, "instance_segmentation")]
+)
+def test_parts_of_a_mask_may_lie_in_any_order(module: Any, task: str) -> None:
+    manifest, observations, reference = module.made(task, 40)
+    turned = observations.take(np.random.default_rng(1).permutation(observations.num_rows))
+    document = module.protocol(task)
+    first, second = (measure(document, manifest, one, reference) for one in (observations, turned))
+    assert first.results == second.results
+
+
+def weighted(**changes: Any) -> dict[str, Any]:
+    observations, reference = made_cohort(300)
+    place = reference.column_names.index("sampling_weight")
+    weight = pa.array([20.0 if row % 5 == 0 else 0.2 for row in range(300)])
+    reference = reference.set_column(place, "sampling_weight", weight)
+    area = endpoint("auroc", role="primary")
+    area["interval"] = {"method": "bootstrap_bca", "level": 0.95}
+    group = {"attribute": "sex", "endpoints": ["auroc"], "margin": 0.1, "family": "bias"}
+    design = {"endpoints": [area], "subgroups": [group], "sampling_design": {"kind": "weighted"}}
+    return by_id(measure(protocol(**design | changes), MANIFEST, observations, reference))
+
+
+def test_contrast_of_areas_is_of_the_same_areas_as_its_limits() -> None:
+    found = weighted()
+    gap = found["auroc.sex.F-vs-M"]
+    assert gap.interval.lower < gap.estimate < gap.interval.upper
+    assert "not weighted by the sampling weights" in found["auroc"].flags
+
+
+def test_shares_with_bootstrap_limits_are_contrasted() -> None:
+    rate = endpoint("sensitivity", role="primary", point="main")
+    rate["interval"] = {"method": "bootstrap_bca", "level": 0.95}
+    group = {"attribute": "sex", "endpoints": ["sensitivity"], "margin": 0.1, "family": "bias"}
+    document = protocol(endpoints=[rate], subgroups=[group])
+    gap = by_id(measure(document, MANIFEST, *made_cohort(300)))["sensitivity.main.sex.F-vs-M"]
+    assert gap.method.startswith("patient bootstrap")
+    assert gap.interval.lower < gap.estimate < gap.interval.upper
+
+
+def test_top_k_accuracy_is_adjusted_for_another_attribute() -> None:
+    task = "multiclass_classification"
+    one = made_categories.endpoint("top_k_accuracy", role="primary", parameters={"k": 2})
+    group = {"attribute": "sex", "endpoints": ["top_k_accuracy"], "margin": 0.1, "family": "bias"}
+    document = made_categories.protocol(task, [one], subgroups=[group | {"adjust_for": ["site"]}])
+    observations, reference = made_categories.graded(240)
+    place = reference.column_names.index("site")
+    site = pa.array([f"site {row % 3}" for row in range(240)])
+    reference = reference.set_column(place, "site", site)
+    found = by_id(measure(document, made_categories.manifest(task), observations, reference))
+    assert found["top_k_accuracy.sex.F-vs-M.adjusted-for-site"].estimate is not None
