@@ -2,8 +2,11 @@
 
 import io
 import json
+import struct
+import zlib
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -22,6 +25,23 @@ def png(pixels: np.ndarray) -> bytes:
     out = io.BytesIO()
     Image.fromarray(pixels).save(out, format="PNG")
     return out.getvalue()
+
+
+def png_of(width: int, height: int) -> bytes:
+    """A PNG that claims a size and holds no pixels."""
+    content = png(np.zeros((1, 1), dtype=np.uint8))
+    head = b"IHDR" + struct.pack(">II", width, height) + content[24:29]
+    return content[:12] + head + struct.pack(">I", zlib.crc32(head)) + content[33:]
+
+
+def test_nested_cells_and_broken_text_of_a_parquet_are_named(partner: Partner) -> None:
+    table = pa.table({"patient": ["p1"], "reference_value": ["1"], "rater.a": [[1, 2]]})
+    broken = pa.array([b"\xff"]).cast(pa.binary()).view(pa.string())
+    for content in (table, pa.table({"patient": ["p1"], "reference_value": broken})):
+        out = io.BytesIO()
+        pq.write_table(content, out)
+        report = partner.ingest(out.getvalue(), table_format="parquet")
+        assert report.root or report.problems
 
 
 def reference_of(partner: Partner) -> dict[str, dict]:
@@ -89,6 +109,9 @@ def test_changed_mask_is_another_cohort(partner: Partner) -> None:
         ('patient,reference_value,rater.a\np1,1,"{""value"": 1}"\n', "rater.a", "quantities"),
         ("patient,reference_file\np1,../x\n", "reference_file", "outside the upload"),
         ("patient,reference_file\np1,x.png\n", "reference_file", "not uploaded"),
+        ("patient,reference_value,rater.<b>\np1,1,1\n", "rater.<b>", "rater's name"),
+        ('patient,reference_value,"rater.a\nb"\np1,1,1\n', "'rater.a\\nb'", "not printable"),
+        ("patient,reference_value," + "x" * 200_000 + "\np1,1,1\n", "", "cannot be read"),
     ],
 )
 def test_bad_reference_is_named_at_its_cell(
@@ -109,6 +132,12 @@ def test_bad_reference_is_named_at_its_cell(
         (png(np.full((3, 3), 9, dtype=np.uint8)), "value 9"),
         (b'{"mask":{"size":[2,2],"labels":{"a":[3,2]}}}', "beyond its size"),
         (b'{"event":{"time":-1,"observed":true}}', "event"),
+        (b'{"value":{"a":9007199254740993}}', "no double"),
+        (b'{"value":{"a":1e31}}', "not a finite number"),
+        (b'{"category":"\\ud800"}', "half a Unicode"),
+        (png_of(20_000, 10_000), "larger than"),
+        (png(np.tile(np.array([0, 1], dtype=np.uint8), (2048, 1200))), "speckled"),
+        (png(np.arange(400, dtype=np.uint16).reshape(20, 20)), "more than 255"),
     ],
 )
 def test_bad_reference_file_is_refused_with_its_reason(content: bytes, what: str) -> None:

@@ -57,6 +57,18 @@ def test_table_that_does_not_fit_is_refused_as_a_whole(
     assert (0, column) in {(problem["row"], problem["column"]) for problem in report.problems}
 
 
+@pytest.mark.parametrize(
+    ("column", "level"),
+    [("attr.race", "rest"), ("attr.race", "white|all"), ("attr.race", "a-vs-b"), ("site", "all")],
+)
+def test_level_that_would_pass_for_a_comparison_is_refused(
+    partner: Partner, column: str, level: str
+) -> None:
+    report = partner.ingest(f"patient,reference_value,{column}\np1,1,{level}\n".encode())
+
+    assert {(one["row"], one["column"]) for one in report.problems} == {(1, column)}
+
+
 def test_problems_do_not_repeat_what_a_cell_says(partner: Partner) -> None:
     table = "patient,reference_value,files\nJane Doe,1,Jane Doe.dcm\n"
 

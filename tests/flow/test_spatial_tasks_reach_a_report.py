@@ -50,7 +50,7 @@ def test_a_task_reaches_a_report(lab: Lab, answers_archive, task):
         for edition, part in body["body"]["editions"].items()
     }
     assert all("values" in one["data"] for one in shown["full"])
-    assert all("steps" in one["data"] for one in shown["public"])
+    assert all("steps" in one["data"] for one in (*shown["public"], *shown["submission"]))
     assert shown["full"]
     assert shown["public"]
     assert any(results[f"{name}@excluded"]["n"] == 29 for name in SHOWN[task])

@@ -41,11 +41,36 @@ def test_declared_reason_makes_a_case_indeterminate() -> None:
         b'{"case":"c","status":"failed","outputs":{"scores":{"died":1}}}',
         b'{"case":"c","status":"ok","outputs":{"scores":{"died":1}},"note":"x"}',
         b'{"case":"c","status":"ok","outputs":' + b"[" * 100_000,
+        b'{"case":"c","status":"failed","reason":"\\ud800"}',
+        b'{"case":"c","status":"ok","outputs":{"scores":{"died":1e31}}}',
     ],
 )
 def test_line_outside_the_contract_is_named_invalid(line: bytes) -> None:
     with pytest.raises(OutputInvalidError):
         parse_prediction(line, task=TASK)
+
+
+@pytest.mark.parametrize(
+    ("kind", "outputs"),
+    [
+        ("survival", '{"survival":{"times":[-1,5],"probabilities":[1,0.5]}}'),
+        ("forecasting", '{"forecast":{"quantiles":{"0.1":[1],"0.10":[2]}}}'),
+        ("forecasting", '{"forecast":{"quantiles":{" 0.1":[1]}}}'),
+        ("forecasting", '{"forecast":{"quantiles":{"1e-9":[1]}}}'),
+        ("registration", '{"transform":{"matrix":[[1e200,0,0],[0,1,0],[0,0,1]]}}'),
+    ],
+)
+def test_output_that_no_measurement_can_take_is_named_invalid(kind: str, outputs: str) -> None:
+    line = f'{{"case":"c","status":"ok","outputs":{outputs}}}'.encode()
+    with pytest.raises(OutputInvalidError):
+        parse_prediction(line, task=TaskSpec(kind=kind))
+
+
+def test_forecast_has_no_more_levels_than_are_measured() -> None:
+    levels = ",".join(f'"0.{level:03d}":[1]' for level in range(1, 201))
+    line = '{"case":"c","status":"ok","outputs":{"forecast":{"quantiles":{' + levels + "}}}}"
+    with pytest.raises(OutputInvalidError):
+        parse_prediction(line.encode(), task=TaskSpec(kind="forecasting"))
 
 
 def test_names_of_two_attempts_have_nothing_in_common() -> None:

@@ -148,11 +148,11 @@ def _strata(
     if kind == "consecutive":
         return np.zeros(len(patient), dtype=np.int64)
     drawn = cases.texts("sampling_stratum")
-    if kind == "case_control" or all(name in {None, ""} for name in drawn):
-        if positive is None:
-            return np.zeros(len(patient), dtype=np.int64)
+    if kind == "case_control" and positive is not None:
         any_positive = np.bincount(patient, weights=positive, minlength=patients) > 0
         return any_positive[patient].astype(np.int64)
+    if kind == "case_control" or all(name in {None, ""} for name in drawn):
+        return np.zeros(len(patient), dtype=np.int64)  # no cell is known whose size was fixed
     _, first = np.unique(patient, return_index=True)
     _, code = np.unique(drawn[first].astype(str), return_inverse=True)
     return code[patient].astype(np.int64)

@@ -265,7 +265,7 @@ def _shares(inside: Sample, hits: tuple[Any, Any], plan: Plan) -> Compared:
         *hits,
         patient=inside.patient,
         weight=inside.weight,
-        plan=plan.resampling(stratum, "paired"),
+        plan=plan.resampling(stratum),
         level=plan.level,
     )
     counts = found.counts
@@ -292,7 +292,7 @@ def _resampled(endpoint: Endpoint, first: Sample, second: Sample, plan: Plan) ->
     """Return the difference with BCa limits: both arms see the same draws of patients."""
     metric, design = endpoint.quantity, plan.design
     _, stratum = first.codes()
-    draws = plan.resampling(stratum, "paired")
+    draws = plan.resampling(stratum)
     gap = metric.point(first, design) - metric.point(second, design)
     method = f"patient bootstrap of pairs, BCa, {plan.resamples} resamples"
     if not np.isfinite(gap):

@@ -72,6 +72,10 @@ class Study:
     permutation_seed: int
     planned_auc: float | None
     drawn: Drawn = field(default_factory=Drawn, repr=False, compare=False)
+    # Few quantities share the whole cohort's draws: they are made again, and memory stays flat.
+    drawn_overall: Drawn = field(
+        default_factory=lambda: Drawn(kept_up_to=1 << 25), repr=False, compare=False
+    )
 
     @property
     def operating_points(self) -> tuple[str, ...]:
@@ -92,7 +96,7 @@ class Study:
             seed=self.bootstrap_seed,
             stream=group,
             planned_auc=self.planned_auc if endpoint.criterion else None,
-            drawn=self.drawn,
+            drawn=self.drawn if group else self.drawn_overall,
         )
 
     def endpoint(self, described: Described, *, rule: str | None = None) -> Endpoint:

@@ -113,7 +113,7 @@ def _scores(content: object, names: frozenset[str]) -> None:
     if not isinstance(content, dict) or not _known(content, names):
         raise OutputInvalidError("Scores are not an object of this task's classes.")
     if not all(_number(value) for value in content.values()):
-        raise OutputInvalidError("A score is not a finite number.")
+        raise OutputInvalidError("A score is not a finite number up to 1e30.")
 
 
 def _category(content: object, names: frozenset[str]) -> None:
@@ -146,7 +146,7 @@ def _parts(content: object, fields: set[str], names: frozenset[str]) -> list[Map
         if not isinstance(part, dict) or not part.keys() <= fields:
             raise OutputInvalidError(f"A part has other fields than {', '.join(sorted(fields))}.")
         if "score" in part and not _number(part["score"]):
-            raise OutputInvalidError("A score is not a finite number.")
+            raise OutputInvalidError("A score is not a finite number up to 1e30.")
         for key in ("category", "name"):
             if key in part and not _known((part[key],), names):
                 raise OutputInvalidError(f"A {key} is none of this task's targets.")
@@ -187,7 +187,7 @@ def _values(content: object, names: frozenset[str]) -> None:
     if not isinstance(content, dict) or not _known(content, names):
         raise OutputInvalidError("Values are not an object of this task's quantities.")
     if not all(_number(value) for value in content.values()):
-        raise OutputInvalidError("A value is not a finite number.")
+        raise OutputInvalidError("A value is not a finite number up to 1e30.")
 
 
 def _intervals(content: object, names: frozenset[str]) -> None:
@@ -203,7 +203,7 @@ def _survival(content: object, names: frozenset[str]) -> None:
     del names
     fields = _fields(content, {"risk", "times", "probabilities"}, "A survival output")
     if "risk" in fields and not _number(fields["risk"]):
-        raise OutputInvalidError("A risk is not a finite number.")
+        raise OutputInvalidError("A risk is not a finite number up to 1e30.")
     times = _numbers(fields.get("times", []), "Survival times")
     chances = _numbers(fields.get("probabilities", []), "Survival probabilities")
     if len(times) != len(chances) or any(left >= right for left, right in pairwise(times)):
@@ -300,7 +300,7 @@ def _fields(content: object, fields: set[str], what: str) -> Mapping[str, Any]:
 
 def _numbers(content: object, what: str) -> list[float]:
     if not isinstance(content, list) or not all(_number(value) for value in content):
-        raise OutputInvalidError(f"{what} is no list of finite numbers.")
+        raise OutputInvalidError(f"{what} is no list of finite numbers up to 1e30.")
     return content
 
 

@@ -132,3 +132,22 @@ def test_public_edition_cannot_be_completed_to_the_body_that_was_signed(
     assert len(known) < len(made.salts)
     assert made.body["salt"] not in json.dumps(public)
     assert made.body["salt"] == hashlib.sha256("".join(made.salts).encode()).hexdigest()
+
+
+def test_single_cases_are_marked_in_the_full_edition_only() -> None:
+    made = material()
+    steps = {"ref": "auroc", "steps": [{"mean": 0.5, "cases": 20}]}
+    cases = {"ref": "auroc", "values": [0.1], "worst": [{"case": "cas_1", "value": 0.1}]}
+    made.measurement["figures"] = [
+        {"id": "cases.a", "kind": "case_values", "title": "", "data": cases | {"public": steps}},
+        {"id": "fan", "kind": "forecast_fan", "title": "", "data": {"cases": [1]}},
+    ]
+    drawn = {
+        edition: {one["id"]: one["data"] for one in build_context(made, edition).figures}
+        for edition in ("full", "submission", "public")
+    }
+    assert drawn["full"]["cases.a"] == cases
+    assert "fan" in drawn["full"]
+    for edition in ("submission", "public"):
+        assert drawn[edition]["cases.a"] == steps
+        assert "fan" not in drawn[edition]

@@ -9,6 +9,7 @@ from material import VENDOR, measurement
 from pypdf import PdfReader
 
 from proctor_backend.reporting import EDITIONS
+from proctor_backend.reporting.figures import draw
 from proctor_backend.reporting.render import render_edition
 
 Rendered = dict[str, dict[str, bytes]]
@@ -113,3 +114,14 @@ def test_an_edition_renders_within_seven_cpu_seconds(made: SimpleNamespace) -> N
     start = time.process_time()
     render_edition(made.editions["submission"])
     assert time.process_time() - start < 7
+
+
+def test_names_with_dollar_signs_are_drawn_as_they_are() -> None:
+    data = {"categories": ["a $\\frac{$ b", "c"], "cells": [[20, 3], [4, 50]], "n": 77}
+    figure = {
+        "id": "m",
+        "kind": "confusion_matrix",
+        "title": "",
+        "data": data | {"rule": "exclude"},
+    }
+    assert "m" in draw({"results": [], "figures": [figure]})

@@ -366,3 +366,19 @@ def test_volumes_are_measured() -> None:
     assert one("detection", "llf", *made_of, parameters=RULE).estimate == 1.0
     strict = RULE | {"least_overlap": 0.7}
     assert one("detection", "llf", *made_of, parameters=strict).estimate == 0.0
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"mask": {"size": [*SIZE, 4], "instances": [{"runs": [2000, 30], "score": 0.5}]}},
+        {"mask": {"size": list(SIZE), "labels": {"tumour": [0, 5]}}},
+        {"mask": {"size": [65536, 65536], "instances": [{"runs": [0, 2**32], "score": 0.5}]}},
+    ],
+)
+def test_masks_that_lie_on_no_image_of_the_cohort_fail_their_cases(answer: dict[str, Any]) -> None:
+    manifest, observations, reference = made(
+        "instance_segmentation", failures=0, **{f"cas_{index:03d}": answer for index in range(60)}
+    )
+    found = values(measured("instance_segmentation", manifest, observations, reference))
+    assert found["quality"].estimate == 0

@@ -12,6 +12,10 @@ from proctor_backend.domain.errors import DataError
 from proctor_backend.domain.quantities import quantities_of
 from proctor_backend.domain.result import Conclusion, Measurement
 from proctor_sdk.canonical import canonical_bytes
+from proctor_sdk.outputs import MOST_LEVELS
+from proctor_workers.answers import Answers, Cases
+from proctor_workers.kinds.base import Setting
+from proctor_workers.kinds.registry import kind_of
 from proctor_workers.measurement import measure
 from proctor_workers.observations import observations_from_predictions
 
@@ -307,3 +311,34 @@ def test_cohort_without_origins_is_named() -> None:
     observations, reference = watched()
     with pytest.raises(DataError, match="does not hold every case's origin"):
         measure(alert_protocol(), MANIFEST, observations, reference.drop_columns(["attr.time"]))
+
+
+def test_levels_that_each_case_makes_up_do_not_add_up() -> None:
+    _, reference = made(n=60)
+    cases = reference["case"].to_pylist()
+    predictions = [
+        {
+            "case": name,
+            "status": "ok",
+            "outputs": {
+                "forecast": {
+                    "quantiles": {f"0.{place:03d}{level:03d}1": [1.0] * 6 for level in range(150)}
+                    | {"0.5": [1.0] * 6}
+                }
+            },
+        }
+        for place, name in enumerate(cases, start=1)
+    ]
+    observations = observations_from_predictions(
+        predictions, {name: name for name in cases}, reference
+    )
+    columns = kind_of({"task": "forecasting"}).read(
+        Setting(protocol(), MANIFEST), *_answered(observations, reference)
+    )
+    assert columns["quantiles"].shape == (60, MOST_LEVELS, HORIZON)
+    assert 0.5 in columns["levels"][0]
+
+
+def _answered(observations: pa.Table, reference: pa.Table) -> tuple[Cases, Answers]:
+    cases = Cases(case=np.array(reference["case"].to_pylist(), dtype=object), reference=reference)
+    return cases, Answers(cases, observations)

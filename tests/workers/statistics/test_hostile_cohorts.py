@@ -8,7 +8,9 @@ import pytest
 from made_cohort import MANIFEST, endpoint, made_cohort, protocol
 from tests.workers.kinds import made_categories, made_detection, made_spatial
 
+from proctor_backend.domain.errors import InvalidInputError
 from proctor_workers.measurement import measure
+from proctor_workers.statistics.passing_bablok import passing_bablok_resampled
 
 
 def by_id(found: Any) -> dict[str, Any]:
@@ -66,3 +68,43 @@ def test_top_k_accuracy_is_adjusted_for_another_attribute() -> None:
     reference = reference.set_column(place, "site", site)
     found = by_id(measure(document, made_categories.manifest(task), observations, reference))
     assert found["top_k_accuracy.sex.F-vs-M.adjusted-for-site"].estimate is not None
+
+
+def test_slopes_that_mostly_fall_have_no_shifted_median() -> None:
+    x = np.arange(6.0)
+    values = np.zeros(2)
+    passing_bablok_resampled(x, -3 * x, np.arange(6))(np.ones((2, 6), dtype=np.int64), values)
+    assert np.isnan(values).all()
+
+
+def test_distance_from_calibration_of_few_cases_can_be_written() -> None:
+    distance = endpoint("calibration_e90", role="primary")
+    document = protocol(endpoints=[distance], subgroups=[], resamples=50)
+    found = measure(document, MANIFEST, *made_cohort(12, failures=0, seed=2))
+    assert found.as_dict()
+
+
+def test_bands_of_an_attribute_without_numbers_are_refused() -> None:
+    group = {"attribute": "race", "bands": [50], "endpoints": ["auroc"], "margin": 0.1}
+    document = protocol(endpoints=[endpoint("auroc", role="primary")], subgroups=[group])
+    with pytest.raises(InvalidInputError, match="race"):
+        measure(document, MANIFEST, *made_cohort(60))
+
+
+def test_weighted_sampling_without_strata_leaves_the_prevalence_free() -> None:
+    rate = endpoint("ppv", role="primary", point="main")
+    rate["interval"] = {"method": "bootstrap_bca", "level": 0.95}
+    changes = {"endpoints": [rate], "subgroups": [], "target_population": {}}
+    observations, reference = made_cohort(300, failures=0)
+    place = reference.column_names.index("sampling_weight")
+    weight = pa.array([1.0 + row % 3 for row in range(300)])
+    reference = reference.set_column(place, "sampling_weight", weight)
+    document = protocol(**changes, sampling_design={"kind": "weighted"})
+    found = [
+        by_id(measure(document, MANIFEST, observations, one))["ppv.main"].interval
+        for one in (
+            reference.append_column("sampling_stratum", pa.array([name] * 300))
+            for name in ("", "one")
+        )
+    ]
+    assert found[0] == found[1]

@@ -63,7 +63,7 @@ def test_a_contrasts_replicates_are_both_sides_of_the_same_draws() -> None:
     """Equal to the formula of sums over the drawn rows, by NumPy."""
     sample = made(1)
     level = sample.patient % 3 == 0
-    draws = Resampling(300, sample.stratum, Stream(0, "/group/contrast"))
+    draws = Resampling(300, sample.stratum, Stream(0, "/group"))
     counts = np.concatenate([times.T for _, times in draws.times()])[:300]
     cells = four_cells(sample)
     gaps = f1(counts @ (cells * level[:, None])) - f1(counts @ (cells * ~level[:, None]))

@@ -237,6 +237,8 @@ def _naming(cohort_doc: Mapping[str, Any], problems: Problems) -> _Naming:
             'Write reference_labels: {"1": tumour}, raters: {predicate: device}.',
         )  # fmt: skip
         return _Naming({}, {})
+    if not all(str(name).isprintable() for name in labels.values()):
+        problems.add(0, "reference_labels", "a name is not printable", "Use short names.")
     for name, kind in raters.items():
         if kind not in RATER_KINDS:
             problems.add(

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from proctor_workers.hidden_data.canonical_file import Refusal
 _PNG = b"\x89PNG\r\n\x1a\n"
 _MOST_PIXELS = 1 << 27
 _MOST_VALUES = 255
+_MOST_NUMBERS = 1 << 22  # in the runs of one mask: about what 32 MiB of JSON hold
 _TOO_LARGE = Refusal("is larger than 2^27 pixels", "Cut it into several cases.")
 
 
@@ -49,19 +51,9 @@ def checked_outputs(content: bytes) -> str | Refusal:
 
 
 def _label_map(content: bytes, labels: Mapping[str, str]) -> str | Refusal:
-    try:
-        with Image.open(io.BytesIO(content), formats=("PNG",)) as image:
-            if image.width * image.height > _MOST_PIXELS:
-                return _TOO_LARGE
-            if image.mode not in {"L", "P", "1", "I;16"}:
-                return Refusal(
-                    "is a PNG with colours, not a label map", "Save one grey value each."
-                )
-            pixels = np.asarray(image)
-    except Image.DecompressionBombError:
-        return _TOO_LARGE
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError):
-        return Refusal("cannot be read as PNG", "Export it again.")
+    pixels = _pixels(content)
+    if isinstance(pixels, Refusal):
+        return pixels
     values = [int(value) for value in np.unique(pixels) if value]
     if len(values) > _MOST_VALUES:
         return Refusal(f"holds more than {_MOST_VALUES} values", "Give instances as JSON.")
@@ -76,13 +68,32 @@ def _label_map(content: bytes, labels: Mapping[str, str]) -> str | Refusal:
         if name in runs:
             return Refusal("has two values of one name", "Give each value its own name.")
         runs[name] = _runs(pixels.ravel() == value)
+        if sum(map(len, runs.values())) > _MOST_NUMBERS:
+            return Refusal("is too finely speckled to be kept as runs", "Give fewer pixels.")
     mask = {"size": [int(side) for side in pixels.shape], "labels": runs}
     return canonical_bytes({"mask": mask}).decode()
+
+
+def _pixels(content: bytes) -> NDArray[Any] | Refusal:
+    try:
+        with Image.open(io.BytesIO(content), formats=("PNG",)) as image:
+            if image.width * image.height > _MOST_PIXELS:
+                return _TOO_LARGE
+            if image.mode not in {"L", "P", "1", "I;16"}:
+                return Refusal(
+                    "is a PNG with colours, not a label map", "Save one grey value each."
+                )
+            return np.asarray(image)
+    except Image.DecompressionBombError:
+        return _TOO_LARGE
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError):
+        return Refusal("cannot be read as PNG", "Export it again.")
 
 
 def _runs(inside: NDArray[np.bool_]) -> list[int]:
     """Return start, length, start, length … of the true stretches."""
     edges = np.flatnonzero(np.diff(np.concatenate(([0], inside.view(np.int8), [0]))))
+    edges = edges[: _MOST_NUMBERS + 2]
     starts, ends = edges[::2], edges[1::2]
     runs: list[int] = np.column_stack([starts, ends - starts]).ravel().tolist()
     return runs

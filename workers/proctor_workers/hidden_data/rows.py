@@ -23,6 +23,8 @@ STATUSES = ("verified", "equivocal", "missing")
 PARTITIONS = ("confirmatory", "exploratory")
 LONGEST_TEXT = 200
 AGE = "age"
+# Words that results use beside the names of levels: such a level would pass for no level at all.
+RESERVED_LEVELS = frozenset({"all", "rest", "heterogeneity", "random-effects", "prediction"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +66,8 @@ class RowReader:
             self._problems.add(
                 number, "patient", "is empty", "Name the patient; the patient is the unit."
             )
+        site = self._text(number, cells, "site") or "1"
+        self._check_levels(number, "site", site)
         outputs, file = self._rich_reference(number, cells)
         value, status = self._reference(number, cells, rich=bool(outputs or file))
         case = self._text(number, cells, "case") or _default_case(cells, number)
@@ -71,7 +75,7 @@ class RowReader:
             number=number,
             case=case,
             patient=patient,
-            site=intern(self._text(number, cells, "site") or "1"),
+            site=intern(site),
             imaging_study=self._text(number, cells, "imaging_study") or case,
             reference_value=value,
             reference_status=status,
@@ -209,9 +213,17 @@ class RowReader:
             text = self._text(number, cells, column)
             if name == AGE and text:
                 text = self._age(number, column, text)
+            self._check_levels(number, column, text)
             levels = "|".join(sorted(p.strip() for p in text.split("|")))
             attributes[name] = intern(levels)
         return attributes
+
+    def _check_levels(self, number: int, column: str, text: str) -> None:
+        if any(one.strip() in RESERVED_LEVELS or "-vs-" in one for one in text.split("|")):
+            self._problems.add(
+                number, column, "is a word that results keep for comparisons",
+                f"Name it otherwise than {', '.join(sorted(RESERVED_LEVELS))}, without -vs-.",
+            )  # fmt: skip
 
     def _age(self, number: int, column: str, text: str) -> str:
         years = _float(text)

@@ -1,6 +1,7 @@
 """Reads a partner's table of cases, CSV or Parquet, and checks it as a whole."""
 
 import csv
+import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
@@ -12,11 +13,18 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from proctor_workers.hidden_data.problems import Problems
-from proctor_workers.hidden_data.rows import PLAIN_COLUMNS, PREFIXES, Row, RowReader
+from proctor_workers.hidden_data.rows import (
+    LONGEST_TEXT,
+    PLAIN_COLUMNS,
+    PREFIXES,
+    Row,
+    RowReader,
+)
 
 REQUIRED = ("patient",)
 REFERENCES = ("reference_value", "reference_outputs", "reference_file")
 BATCH = 4096
+_RATER = re.compile(r"rater\.(?:[A-Za-z][A-Za-z0-9_-]{0,47})?")
 
 
 def read_rows(
@@ -67,6 +75,16 @@ def _read_csv(path: Path) -> pa.Table:
 def _columns_fit(names: list[str], problems: Problems) -> bool:
     before = problems.count
     for name, times in Counter(names).items():
+        if len(name) > LONGEST_TEXT or not name.isprintable():
+            problems.add(
+                0, ascii(name[:40]), "The column's name is too long or not printable", "Rename it."
+            )
+            continue
+        if name.startswith("rater.") and not _RATER.fullmatch(name):
+            problems.add(
+                0, name, "The rater's name is not one that a protocol can write",
+                "Use a letter and then at most 47 letters, digits, _ or -.",
+            )  # fmt: skip
         if times > 1:
             problems.add(0, name, "The column stands in the table twice", "Remove one.")
         if name not in PLAIN_COLUMNS and not _is_prefixed(name):

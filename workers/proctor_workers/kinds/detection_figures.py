@@ -72,7 +72,7 @@ def _band(
 ) -> dict[str, list[float]]:
     """Return pointwise percentile limits of the sensitivity."""
     _, stratum = sample.codes()
-    plan = study.plan(_endpoint(study)).resampling(stratum, "froc")
+    plan = study.plan(_endpoint(study)).resampling(stratum)
     drawn = replicates(plan, froc.sensitivities(response, rates), len(rates) + 1)[:, :-1]
     drawn = drawn[np.isfinite(drawn).all(axis=1)]
     if not len(drawn):

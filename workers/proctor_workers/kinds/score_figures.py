@@ -32,7 +32,7 @@ _SMOOTH = 41  # points that the flexible curve is drawn through
 def roc(study: Study, sample: Sample, points: Sequence[dict[str, Any]]) -> Figure:
     """Return the ROC curve with a band and operating points."""
     data = scores_of(sample)
-    band = roc_band(data, _RATES, _draws(study, sample, "roc"), _level(study))
+    band = roc_band(data, _RATES, _draws(study, sample), _level(study))
     within = {
         "false_positive_rate": _RATES.tolist(),
         "lower": numbers(band.lower),
@@ -115,9 +115,7 @@ def decision(study: Study, sample: Sample) -> Figure:
     """Return net benefit over the declared thresholds, at the design's prevalence."""
     data = risks_of(sample, study.design.standardised_to)
     thresholds = _declared(study)
-    curve = decision_curve(
-        data, thresholds, _draws(study, sample, "decision_curve"), level=_level(study)
-    )
+    curve = decision_curve(data, thresholds, _draws(study, sample), level=_level(study))
     exact = {
         "threshold": thresholds.tolist(),
         "model": numbers(curve.model.value),
@@ -165,9 +163,9 @@ def apart(thresholds: Floats, value: Floats, patient: Ints, least: int) -> list[
     return kept
 
 
-def _draws(study: Study, sample: Sample, name: str) -> Resampling:
+def _draws(study: Study, sample: Sample) -> Resampling:
     plan = study.plan(study.endpoint(Described(metric="auroc")))
-    return plan.resampling(sample.codes()[1], f"figure.{name}")
+    return plan.resampling(sample.codes()[1])
 
 
 def _level(study: Study) -> float:

@@ -268,7 +268,8 @@ def if_calibrated(
                 found.append(make(replace(data, positive=drawn)).value)
             except NotEstimableError:
                 continue
-    return np.array(found)
+    values = np.array(found)
+    return values[np.isfinite(values)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -46,10 +46,9 @@ class Plan:
     planned_auc: float | None = None  # of an endpoint that a criterion decides
     drawn: Drawn = field(default_factory=Drawn, repr=False, compare=False)
 
-    def resampling(self, stratum: Ints, purpose: str) -> Resampling:
-        """Return the draws of patients for a purpose, whatever the quantity."""
-        stream = Stream(self.seed, f"{self.stream}/{purpose}")
-        return self.drawn.of(self.resamples, stratum, stream)
+    def resampling(self, stratum: Ints) -> Resampling:
+        """Return the draws of patients, the same whatever they are for."""
+        return self.drawn.of(self.resamples, stratum, Stream(self.seed, self.stream))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +145,7 @@ class Metric(ABC):
         _, stratum = sample.codes()
         limits = bca_limits(
             value,
-            self.replicate(sample, plan.design, plan.resampling(stratum, "estimate")),
+            self.replicate(sample, plan.design, plan.resampling(stratum)),
             acceleration(self.influence(sample, plan.design), stratum),
             plan.level,
         )

@@ -47,13 +47,15 @@ def content_key(name: str, *arrays: NDArray[Any]) -> bytes:
 class Resampling:
     """How often, in which strata (per patient) and from which stream patients are drawn.
 
-    Whoever shares it sees the same draws. They are made once where they fit into 256 MiB, else
-    again for each call of `replicate`; values are kept by their kernel's key. Neither changes one.
+    Whoever shares it sees the same draws. They are made once where they fit into `kept_up_to`
+    bytes (256 MiB), else again for each call of `replicate`; values are kept by their kernel's
+    key. Neither changes one.
     """
 
     resamples: int
     stratum: Ints
     stream: Stream
+    kept_up_to: int | None = field(default=None, compare=False)
     _kept: list[tuple[int, Times]] = field(default_factory=list, repr=False, compare=False)
     _known: dict[bytes, Floats] = field(default_factory=dict, repr=False, compare=False)
 
@@ -61,7 +63,8 @@ class Resampling:
     def bytes_kept(self) -> int:
         """How much memory the draws take, once made; 0 where they are too many to keep."""
         found = -(-self.resamples // LANES) * LANES * len(self.stratum)
-        return found if found <= _KEPT_BYTES else 0
+        most = _KEPT_BYTES if self.kept_up_to is None else self.kept_up_to
+        return found if found <= most else 0
 
     def times(self) -> Iterator[tuple[int, Times]]:
         """Yield (first resample, draw counts (patients, LANES)), zero past the last resample."""
@@ -105,15 +108,21 @@ class Resampling:
 
 
 class Drawn:
-    """The last few resamplings, so that quantities of the same patients share their draws."""
+    """The last few resamplings, so that quantities of the same patients share their draws.
 
-    def __init__(self) -> None:
+    `kept_up_to` bounds the bytes of draws that one of them keeps.
+    """
+
+    def __init__(self, kept_up_to: int | None = None) -> None:
+        self._kept_up_to = kept_up_to
         self._last: dict[tuple[bytes, int, Stream], Resampling] = {}
 
     def of(self, resamples: int, stratum: Ints, stream: Stream) -> Resampling:
         """Return the resampling, the same object when it is asked for again soon."""
         key = (content_key("strata", stratum), resamples, stream)
-        found = self._last.pop(key, None) or Resampling(resamples, stratum, stream)
+        found = self._last.pop(key, None)
+        if found is None:
+            found = Resampling(resamples, stratum, stream, self._kept_up_to)
         self._last[key] = found
         while len(self._last) > 1 and (len(self._last) > _LAST or self._bytes() > _KEPT_BYTES):
             self._last.pop(next(iter(self._last)))

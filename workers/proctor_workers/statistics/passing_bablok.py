@@ -278,9 +278,9 @@ def _slope_batch(
             usable -= drawn[silent[pair, 0]] * drawn[silent[pair, 1]]
         for pair in range(below):
             shift += drawn[pairs[pair, 0]] * drawn[pairs[pair, 1]]
-        if usable <= 0:
-            continue
         lower, upper = (usable + 1) // 2 + shift, (usable + 2) // 2 + shift
+        if usable <= 0 or upper > usable:  # most slopes lie below -1: the shifted rank has none
+            continue
         place, seen = -1, 0
         while seen < lower:
             place += 1

@@ -47,8 +47,8 @@ def measure_evaluation(tools: Tools, evaluation: dict[str, Any]) -> None:
     _require_as_locked(evaluation, protocol, entry, cohort)
     reference = _reference(store, cohort)  # 1
     names = _names(evaluation, reference)
-    predictions = _predictions(records, store, evaluation)  # 2
-    observations = observations_from_predictions(predictions, names, reference)  # 3
+    answers = predictions(records, store, evaluation)  # 2
+    observations = observations_from_predictions(answers, names, reference)  # 3
     measurement = measure(protocol, entry["manifest"], observations, reference)  # 4
     with tempfile.TemporaryDirectory(dir=settings.work_dir) as folder:  # 5
         digests = write_evidence(
@@ -99,7 +99,7 @@ def _names(evaluation: Mapping[str, Any], reference: pa.Table) -> dict[str, str]
     return {case_name(key, case): case for case in reference.column("case").to_pylist()}
 
 
-def _predictions(
+def predictions(
     records: Records, store: ObjectStore, evaluation: Mapping[str, Any]
 ) -> Iterator[dict[str, Any]]:
     """Yield each case's first recorded answer; a lost host's last seconds may come twice."""

@@ -81,9 +81,7 @@ def adjust(
             comparable=0.0,
             reason="not adjusted: the quantity cannot be redrawn within strata",
         )
-    gap = adjusted_gap(
-        (pair[0], pair[1]), cells, cohort.draws(f"adjusted/{attribute}"), level=cohort.plan.level
-    )
+    gap = adjusted_gap((pair[0], pair[1]), cells, cohort.draws(), level=cohort.plan.level)
     shared = {one.stratum for one in gap.strata if one.difference is not None}
     inside = np.zeros(len(level), dtype=np.bool_)
     for stratum, first, second in strata:
@@ -124,12 +122,12 @@ def _cell(cohort: Drawable, rows: Bools) -> Cell | None:
     return None if value is None else Cell(value=value, size=cohort.size(rows))
 
 
-def one_gap(cohort: Drawable, level: Bools, other: Bools, *, purpose: str) -> Difference | None:
+def one_gap(cohort: Drawable, level: Bools, other: Bools) -> Difference | None:
     """Return level minus other with limits over shared draws; None where it cannot be redrawn."""
     pair = [one for one in (cohort.of(level), cohort.of(other)) if one is not None]
     if len(pair) < 2:
         return None
-    shared = shared_draws(pair, cohort.draws(purpose))
+    shared = shared_draws(pair, cohort.draws())
     return shared.difference(lambda v: v[..., 0] - v[..., 1], cohort.plan.level)
 
 
@@ -146,8 +144,6 @@ def two_gaps(
     first: tuple[Quantity | None, Quantity | None],
     second: tuple[Quantity | None, Quantity | None],
     cohort: Drawable,
-    *,
-    purpose: str,
 ) -> TwoGaps | None:
     """Compare two gaps, such as among all rows and among those that all readers agree on.
 
@@ -156,7 +152,7 @@ def two_gaps(
     quantities = [one for one in (*first, *second) if one is not None]
     if len(quantities) < 4:
         return None
-    shared = shared_draws(quantities, cohort.draws(purpose))
+    shared = shared_draws(quantities, cohort.draws())
     level = cohort.plan.level
     return TwoGaps(
         first=shared.difference(lambda v: v[..., 0] - v[..., 1], level),

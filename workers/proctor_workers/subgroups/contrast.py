@@ -141,7 +141,7 @@ def draw_together(
         return
     found = [_sides(metric, both, level[everyone], plan) for level, _ in pairs]
     kernels = [kernel for one in found if one is not None for kernel in one.kernels]
-    plan.resampling(both.codes()[1], "contrast").replicate(*kernels)
+    plan.resampling(both.codes()[1]).replicate(*kernels)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,7 +198,7 @@ def _bootstrap_limits(
     if sides is None:
         return None
     _, stratum = both.codes()
-    drawn = plan.resampling(stratum, "contrast").replicate(*sides.kernels)
+    drawn = plan.resampling(stratum).replicate(*sides.kernels)
     accelerated = acceleration(sides.influence, stratum)
     found = bca_limits(sides.difference, sides.gap(drawn), accelerated, plan.level)
     if found.lower is None or found.upper is None:

@@ -94,9 +94,7 @@ def gather(gap: Gap) -> Evidence:
     return replace(
         evidence,
         readers=reader_gaps(cohort, level, other, gap.unanimous),
-        disagreement=share_gap(
-            ~gap.unanimous, gap.sample, level, other, gap.plan, purpose="disagreement"
-        ),
+        disagreement=share_gap(~gap.unanimous, gap.sample, level, other, gap.plan),
     )
 
 
@@ -104,17 +102,17 @@ def _of_two_classes(gap: Gap, evidence: Evidence) -> Evidence:
     """Add what only cases with a positive or negative reference status have."""
     sample, plan = gap.sample, gap.plan
     level, other = gap.level.rows, gap.other.rows
-    evidence = replace(
-        evidence,
-        prevalence=share_gap(sample.positive, sample, level, other, plan, purpose="status"),
-        prevalence_gaps=prevalence_gaps(gap.metric, sample, level, other, plan),
-    )
+    prevalence = share_gap(sample.positive, sample, level, other, plan)
+    evidence = replace(evidence, prevalence=prevalence)
+    if prevalence is not None and prevalence.beyond():
+        gaps = prevalence_gaps(gap.metric, sample, level, other, plan)
+        evidence = replace(evidence, prevalence_gaps=gaps)
     if not gap.shown:
         return evidence
     cohort = drawable(gap.metric, sample, plan)
     if "score" in sample.columns:
         ranked = drawable(METRICS["auroc"], sample, plan)
-        evidence = replace(evidence, area=one_gap(ranked, level, other, purpose="area"))
+        evidence = replace(evidence, area=one_gap(ranked, level, other))
     if {"score", "call"} <= sample.columns.keys() and gap.metric.name in _RATES:
         found = moved_threshold(gap.metric.name, sample, level, other, plan)
         evidence = replace(evidence, threshold=found)
@@ -129,7 +127,7 @@ def _of_two_classes(gap: Gap, evidence: Evidence) -> Evidence:
 
 
 def share_gap(
-    noted: Bools, sample: Sample, level: Bools, other: Bools, plan: Plan, *, purpose: str
+    noted: Bools, sample: Sample, level: Bools, other: Bools, plan: Plan
 ) -> Difference | None:
     """Return how much more often something is so in the level than in the other rows.
 
@@ -138,7 +136,7 @@ def share_gap(
     """
     counted = replace(sample, columns=dict(sample.columns) | {_NOTED: noted})
     cohort = drawable(Share(name=_NOTED, hits=_count_noted), counted, plan)
-    return one_gap(cohort, level, other, purpose=purpose)
+    return one_gap(cohort, level, other)
 
 
 def _count_noted(sample: Sample) -> Hits:
@@ -162,7 +160,6 @@ def reader_gaps(cohort: Drawable, level: Bools, other: Bools, unanimous: Bools) 
         (cohort.of(level), cohort.of(other)),
         (cohort.of(level & unanimous), cohort.of(other & unanimous)),
         cohort,
-        purpose="readers",
     )
 
 
@@ -186,7 +183,6 @@ def prevalence_gaps(
         (crude.of(level), crude.of(other)),
         (weighed.of(level), weighed.of(other)),
         crude,
-        purpose="prevalence",
     )
 
 
@@ -216,7 +212,7 @@ def marker_evidence(
     given = [one for one in parts if one is not None and np.isfinite(one.value)]
     concordance = None
     if len(given) == 4:
-        shared = shared_draws(given, cohort.draws(f"marker/{attribute}"))
+        shared = shared_draws(given, cohort.draws())
         concordance = shared.difference(
             lambda v: (v[..., 0] - v[..., 1] + v[..., 2] - v[..., 3]) / 2, plan.level
         )
@@ -237,7 +233,6 @@ def crossing(cohort: Drawable, asked: Crossed) -> list[Crossing]:
         (cohort.of(asked.first & inside), cohort.of(asked.second & inside)),
         (cohort.of(asked.first & ~inside), cohort.of(asked.second & ~inside)),
         cohort,
-        purpose=f"crossing/{asked.attribute}/{asked.level.name}",
     )
     if gaps is None:
         return []

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from proctor_backend.domain.errors import InvalidInputError
 from proctor_workers.statistics.arrays import Bools
 
 Texts = NDArray[np.object_]
@@ -51,6 +52,7 @@ def build_factors(
 
     Raises:
         UnknownAttributeError: the cohort lacks an attribute.
+        InvalidInputError: an attribute with bands has values that are no numbers.
     """
     bands = {
         group["attribute"]: group["bands"]
@@ -70,8 +72,7 @@ def _factor(
     for name in names:
         if name not in attributes:
             raise UnknownAttributeError(name)
-        own = group.get("bands") if _numeric(attributes[name]) else None
-        parts.append(_levels(name, attributes[name], own or bands.get(name)))
+        parts.append(_levels(name, attributes[name], group.get("bands") or bands.get(name)))
     unknown = np.any([part[1] for part in parts], axis=0)
     levels = []
     for cell in product(*(part[0] for part in parts)):
@@ -149,7 +150,13 @@ def _levels(name: str, values: Texts, bands: Sequence[float] | None) -> tuple[li
 
 
 def _banded(name: str, values: Texts, edges: list[float]) -> tuple[list[Level], Bools]:
-    number = np.array([np.nan if value in _NOT_GIVEN else float(value) for value in values])
+    try:
+        number = np.array([np.nan if value in _NOT_GIVEN else float(value) for value in values])
+    except ValueError:
+        raise InvalidInputError(
+            f"The attribute '{name}' has bands, and values that are no numbers.",
+            cure="Write numbers or nothing in the cohort, or remove the bands by an amendment.",
+        ) from None
     unknown = np.isnan(number)
     lows = [-np.inf, *edges]
     highs = [*edges, np.inf]

@@ -34,9 +34,9 @@ class Drawable:
     code: Ints
     stratum: Ints
 
-    def draws(self, purpose: str) -> Resampling:
-        """Return the draws for one purpose."""
-        return self.plan.resampling(self.stratum, purpose)
+    def draws(self) -> Resampling:
+        """Return the draws of these patients."""
+        return self.plan.resampling(self.stratum)
 
     def of(self, rows: Bools) -> Quantity | None:
         """Return the metric on some rows; its value is NaN where the metric is refused there."""

@@ -51,7 +51,6 @@ def moved_threshold(
         (rate.of(rows), opposite),
         (matched.of(everyone), opposite),
         rate,
-        purpose=f"threshold/{name}",
     )
 
 

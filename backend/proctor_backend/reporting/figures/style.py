@@ -19,6 +19,7 @@ STYLE = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "text.color": INK,
+    "text.parse_math": False,  # a name may hold dollar signs
     "xtick.color": INK,
     "ytick.color": INK,
     "xtick.major.width": 0.7,
