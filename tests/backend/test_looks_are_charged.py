@@ -123,3 +123,15 @@ def test_a_release_writes_its_looks_and_cells_once(servers, records, rendered):
     looks = ledger(records)
     assert sorted(look["what"] for look in looks) == ["public edition", "submission edition"]
     assert {look["kind"] for look in looks} == {"edition"}
+
+
+def test_measurement_that_stops_for_no_known_reason_is_charged(records, records_of):
+    """A model whose answers break the measurement at will must not do so for nothing."""
+    exam = make_exam(records)
+    changed = {"state": "EVALUATED"}
+    records.db.evaluations.update_one({"_id": exam.evaluation}, {"$set": changed})
+    evaluation = records.get("evaluations", exam.evaluation)
+    give_up(records_of("measure"), "evaluations", evaluation, "ValueError", explained=False)
+    entry = records.get("entries", exam.entry)
+    assert (entry["reason_code"], entry["looked"]) == ("PLATFORM_ERROR", True)
+    assert sum(row["bits"] for row in ledger(records)) == REASON_CODE_BITS

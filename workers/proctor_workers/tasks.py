@@ -118,4 +118,5 @@ def _count(tools: Tools, collection: str, record: Mapping[str, Any], error: Exce
     tools.records.touch(collection, record["_id"], {"tries": tries}, expect={})
     if tries >= TRIES:
         detail = error.message if isinstance(error, ProctorError) else type(error).__name__
-        give_up(tools.records, collection, record, detail)
+        explained = isinstance(error, ProctorError)
+        give_up(tools.records, collection, record, detail, explained=explained)

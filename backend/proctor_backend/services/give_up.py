@@ -1,7 +1,7 @@
 """What follows when a step has failed three times: a state that says so, never an endless wait."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 from proctor_backend.domain.audit import Event
 from proctor_backend.domain.evaluation import Failure
@@ -11,8 +11,22 @@ from proctor_backend.services.evaluate import fail_entry
 from proctor_sdk.reasons import ReasonCode
 
 
-def give_up(records: Records, collection: str, record: Mapping[str, Any], detail: str) -> None:
-    """End a record whose step cannot be done; the platform is to blame and nothing is charged."""
+def give_up(
+    records: Records,
+    collection: str,
+    record: Mapping[str, Any],
+    detail: str,
+    *,
+    explained: bool = True,
+) -> None:
+    """End a record whose step cannot be done.
+
+    The platform is to blame and nothing is charged, unless what stopped it is not explained while
+    a model's answers were read: that may be the model's doing, so it counts as a look.
+    """
+    if collection == "evaluations":
+        _end_evaluation(records, record, detail, explained=explained)
+        return
     _ENDINGS[collection](records, record, detail)
 
 
@@ -25,11 +39,14 @@ def _end_entry(records: Records, entry: Mapping[str, Any], detail: str) -> None:
     )
 
 
-def _end_evaluation(records: Records, evaluation: Mapping[str, Any], detail: str) -> None:
+def _end_evaluation(
+    records: Records, evaluation: Mapping[str, Any], detail: str, *, explained: bool
+) -> None:
+    kind: Literal["platform", "data"] = "platform" if explained else "data"
     fail_entry(
         records,
         records.get("entries", evaluation["entry"]),
-        Failure(kind="platform", code=ReasonCode.PLATFORM_ERROR, detail=detail),
+        Failure(kind=kind, code=ReasonCode.PLATFORM_ERROR, detail=detail),
         actor="worker",
         changes=(Move("evaluations", evaluation["_id"], EvaluationState.FAILED),),
         hidden=True,
@@ -64,7 +81,6 @@ def _halt_report(records: Records, report: Mapping[str, Any], detail: str) -> No
 
 _ENDINGS: dict[str, Callable[[Records, Mapping[str, Any], str], None]] = {
     "entries": _end_entry,
-    "evaluations": _end_evaluation,
     "cohorts": _end_cohort,
     "reports": _halt_report,
 }

@@ -268,8 +268,8 @@ def if_calibrated(
                 found.append(make(replace(data, positive=drawn)).value)
             except NotEstimableError:
                 continue
-    values = np.array(found)
-    return values[np.isfinite(values)]
+    values: Floats = np.array([value for value in found if np.isfinite(value)])
+    return values
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
