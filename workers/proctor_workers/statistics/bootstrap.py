@@ -308,9 +308,9 @@ def bca_limits(
     undefined = len(replicates) - len(defined)
     if len(defined) < _FEWEST_USABLE * len(replicates):
         return BootstrapLimits(None, None, undefined, "undefined in too many resamples")
-    if defined.min() == defined.max():
-        return BootstrapLimits(None, None, undefined, "no variation between resamples")
     tolerance = 1e-12 * max(1.0, abs(estimate))  # equal values may differ in their last bit
+    if defined.max() - defined.min() <= tolerance:
+        return BootstrapLimits(None, None, undefined, "no variation between resamples")
     below_it = np.count_nonzero(defined < estimate - tolerance)
     up_to_it = np.count_nonzero(defined <= estimate + tolerance)
     share = (below_it + up_to_it) / 2 / len(defined)
