@@ -179,3 +179,9 @@ def test_quantity_of_one_category_names_it() -> None:
 def test_two_classes_have_no_targets(table: str) -> None:
     broken = table.replace("    metric: auroc\n", "    metric: auroc\n    target: died\n")
     assert [one["what"] for one in check_protocol(broken)] == ["auroc is not taken for a target."]
+
+
+def test_criterion_is_judged_at_a_level_that_alpha_allows(table: str) -> None:
+    text = table.replace("alpha: 0.05", "alpha: 0.01")
+    assert any("interval.level" in one["field"] for one in check_protocol(text))
+    assert not check_protocol(table)

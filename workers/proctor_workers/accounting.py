@@ -8,7 +8,7 @@ import numpy as np
 from proctor_workers.analysis_set import AnalysisSet
 from proctor_workers.answers import FAILED, INDETERMINATE, OK, Texts
 from proctor_workers.endpoints import Study
-from proctor_workers.missing_outputs import apply_rule
+from proctor_workers.missing_outputs import apply_rule, failed_units
 from proctor_workers.statistics.arrays import Bools
 from proctor_workers.subgroups.levels import Factor, build_factors
 
@@ -22,8 +22,10 @@ def accountability(study: Study, analysis: AnalysisSet) -> dict[str, Any]:
         "excluded": [dict(one) for one in analysis.excluded],
         "run": _counts(analysis, np.ones(len(analysis), dtype=np.bool_)),
     }
-    for status in (OK, INDETERMINATE, FAILED):
-        flow[status] = _counts(analysis, (analysis.status == status).astype(np.bool_))
+    failed = failed_units(study, analysis)
+    flow[OK] = _counts(analysis, ((analysis.status == OK) & ~failed).astype(np.bool_))
+    flow[INDETERMINATE] = _counts(analysis, (analysis.status == INDETERMINATE).astype(np.bool_))
+    flow[FAILED] = _counts(analysis, failed)
     flow["analysed"] = {
         endpoint.result_id: _counts(
             analysis,

@@ -232,14 +232,17 @@ def _pairs(
 
 
 def _adjusted(compared: Sequence[_Compared]) -> list[float | None]:
-    """Adjust by Holm over a family's factors and endpoints; an untested one counts as p = 1."""
+    """Adjust by one Holm over every tested factor and endpoint; an untested one counts as p = 1.
+
+    Families that are named apart are not adjusted apart: the error of the whole search grows with
+    what is searched, whatever it is called.
+    """
     adjusted: list[float | None] = [None] * len(compared)
-    for family in {one.factor.family for one in compared} - {None}:
-        members = [index for index, one in enumerate(compared) if one.factor.family == family]
-        p_values = [compared[index].test.p_value for index in members]
-        steps = holm([1.0 if p_value is None else p_value for p_value in p_values])
-        for index, p_value, step in zip(members, p_values, steps, strict=True):
-            adjusted[index] = None if p_value is None else step
+    members = [index for index, one in enumerate(compared) if one.factor.family is not None]
+    p_values = [compared[index].test.p_value for index in members]
+    steps = holm([1.0 if p_value is None else p_value for p_value in p_values])
+    for index, p_value, step in zip(members, p_values, steps, strict=True):
+        adjusted[index] = None if p_value is None else step
     return adjusted
 
 

@@ -54,7 +54,7 @@ def measure(
     further = kind.further(study, analysis)
     # 4  the same with missing outputs excluded, as either class, and at worst; how often they occur
     scenarios = scenario_results(study, analysis, overall)
-    rates = output_rates(analysis, rate_groups(analysis, factors))
+    rates = output_rates(study, analysis, rate_groups(analysis, factors))
     # 5  subgroups: levels, tests, contrasts, one adjustment over the family, causes; appendix
     known = background(study, cases, joined, analysis, factors)
     groups = subgroup_results(study, analysis, known)

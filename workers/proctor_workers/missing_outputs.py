@@ -32,6 +32,13 @@ _TREATMENT = {  # rule: (failed, indeterminate)
 }
 
 
+_RATES = {
+    "failure_rate": "Share of cases run without a usable output: failed, or answered without what "
+    "an endpoint of the protocol needs.",
+    "indeterminate_rate": "Share of cases run whose output was indeterminate.",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Ruled:
     """The sample that a rule leaves, and which units of the analysis set are in it."""
@@ -108,28 +115,46 @@ def _absent(analysis: AnalysisSet, view: View, endpoint: Endpoint) -> tuple[Bool
     return failed.astype(np.bool_), (analysis.status == INDETERMINATE).astype(np.bool_)
 
 
+def failed_units(study: Study, analysis: AnalysisSet) -> Bools:
+    """Return the units without a usable output.
+
+    They failed, or answered without what one of the protocol's endpoints needs: what counts as a
+    failure in an endpoint is not left out of the failures that are told.
+    """
+    failed: Bools = (analysis.status == FAILED).astype(np.bool_)
+    for endpoint in study.endpoints:
+        if endpoint.role is not Role.DESCRIPTIVE:
+            failed |= _absent(analysis, study.view(analysis, endpoint), endpoint)[0]
+    return failed
+
+
 def output_rates(
-    analysis: AnalysisSet, groups: Mapping[str, tuple[Mapping[str, str] | None, Bools]]
+    study: Study,
+    analysis: AnalysisSet,
+    groups: Mapping[str, tuple[Mapping[str, str] | None, Bools]],
 ) -> list[Result]:
     """Return the rates of failed and of indeterminate outputs in each group of units."""
-    found = []
-    for status in (FAILED, INDETERMINATE):
-        quantity = "failure_rate" if status == FAILED else "indeterminate_rate"
-        for suffix, (group, rows) in groups.items():
-            found.append(_rate(analysis, status, quantity + suffix, quantity, group, rows))
-    return found
+    units = {
+        "failure_rate": failed_units(study, analysis),
+        "indeterminate_rate": (analysis.status == INDETERMINATE).astype(np.bool_),
+    }
+    return [
+        _rate(analysis, hit[rows], quantity + suffix, quantity, group, rows)
+        for quantity, hit in units.items()
+        for suffix, (group, rows) in groups.items()
+    ]
 
 
 def _rate(
     analysis: AnalysisSet,
-    status: str,
+    units: Bools,
     id_: str,
     quantity: str,
     group: Mapping[str, str] | None,
     rows: Bools,
 ) -> Result:
     patient = analysis.patient[rows]
-    hit = (analysis.status[rows] == status).astype(np.float64)
+    hit = units.astype(np.float64)
     patients = len(np.unique(patient))
     common: dict[str, Any] = {
         "id": id_,
@@ -139,7 +164,7 @@ def _rate(
         "n": len(hit),
         "patients": patients,
         "n_positive": None if analysis.positive is None else int(analysis.positive[rows].sum()),
-        "definition": f"Share of cases run whose output was {status}.",
+        "definition": _RATES[quantity],
         "reference_test": "R08",
     }
     if not len(hit):

@@ -19,6 +19,7 @@ def problems_of(document: Document) -> Iterator[Problem]:
     for index, endpoint in enumerate(document["endpoints"]):
         yield from _quantity(document, endpoint, ("endpoints", index))
         yield from _criterion(endpoint, ("endpoints", index))
+        yield from _deciding_level(document, endpoint, ("endpoints", index))
         yield from _sampling(document, endpoint, ("endpoints", index))
         yield from _comparison(document, endpoint, ("endpoints", index))
         yield from unfit_intervals(document, endpoint, ("endpoints", index))
@@ -142,6 +143,16 @@ def _missing(quantity: Quantity, endpoint: Document, path: Path) -> Iterator[Pro
             (*path, "itd_rule"),
             f"A missing output cannot count {rule.replace('_', ' ')} for {quantity.name}.",
             "Choose failed_as_error, worst_case or exclude.",
+        )
+
+
+def _deciding_level(document: Document, endpoint: Document, path: Path) -> Iterator[Problem]:
+    level, alpha = endpoint["interval"]["level"], document["alpha"]
+    if endpoint.get("criterion") is not None and level < 1 - alpha - 1e-12:
+        yield Problem(
+            (*path, "interval", "level"),
+            f"A criterion judged at level {level:g} errs more often than alpha, {alpha:g}.",
+            f"Write level: {1 - alpha:g} or above, or no criterion.",
         )
 
 

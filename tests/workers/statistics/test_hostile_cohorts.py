@@ -8,7 +8,7 @@ import pytest
 from made_cohort import MANIFEST, endpoint, made_cohort, protocol
 from tests.workers.kinds import made_categories, made_detection, made_spatial
 
-from proctor_backend.domain.errors import InvalidInputError
+from proctor_backend.domain.errors import DataError, InvalidInputError
 from proctor_workers.measurement import measure
 from proctor_workers.statistics.passing_bablok import passing_bablok_resampled
 
@@ -108,3 +108,51 @@ def test_weighted_sampling_without_strata_leaves_the_prevalence_free() -> None:
         )
     ]
     assert found[0] == found[1]
+
+
+def test_answers_without_a_usable_score_are_told_as_failures() -> None:
+    observations, reference = made_cohort(120, failures=0.0)
+    scores = observations["score"].to_pylist()
+    scores[:30] = [None] * 30
+    place = observations.column_names.index("score")
+    observations = observations.set_column(place, "score", pa.array(scores, pa.float64()))
+    found = measure(protocol(), MANIFEST, observations, reference)
+    rate = next(one for one in found.results if one.id == "failure_rate")
+    assert rate.numerator == 30
+    assert found.accountability["failed"]["cases"] == 30
+    assert found.accountability["ok"]["cases"] == 90
+
+
+def test_third_value_of_the_reference_is_refused_not_taken_for_a_negative() -> None:
+    observations, reference = made_cohort(60)
+    values = reference["reference_value"].to_pylist()
+    values[values.index("1")] = "positive"
+    place = reference.column_names.index("reference_value")
+    reference = reference.set_column(place, "reference_value", pa.array(values))
+    with pytest.raises(DataError, match="more than two values"):
+        measure(protocol(), MANIFEST, observations, reference)
+
+
+def test_families_of_other_names_are_adjusted_together() -> None:
+    def adjusted(names: dict[str, str]) -> list[float | None]:
+        groups = [
+            {"attribute": name, "endpoints": ["auroc"], "margin": 0.1, "family": names[name]}
+            for name in ("sex", "race", "site")
+        ]
+        found = measure(protocol(subgroups=groups), MANIFEST, *made_cohort(300))
+        return [one.p_adjusted for one in found.results if one.id.endswith(".heterogeneity")]
+
+    apart = {"sex": "one", "race": "two", "site": "three"}
+    assert adjusted(apart) == adjusted(dict.fromkeys(apart, "bias"))
+
+
+def test_small_level_without_a_permutation_is_not_tested() -> None:
+    observations, reference = made_cohort(120)
+    few = ["F"] * 14 + ["M"] * (reference.num_rows - 14)
+    place = reference.column_names.index("attr.sex")
+    reference = reference.set_column(place, "attr.sex", pa.array(few))
+    group = {"attribute": "sex", "endpoints": ["auprc"], "margin": 0.1, "family": "bias"}
+    found = measure(protocol(subgroups=[group]), MANIFEST, observations, reference)
+    test = next(one for one in found.results if one.id == "auprc.sex.heterogeneity")
+    assert test.p_value is None
+    assert any("not tested" in flag for flag in test.flags)

@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from proctor_backend.domain.errors import InvalidInputError
+from proctor_backend.domain.errors import DataError, InvalidInputError
 from proctor_backend.domain.result import Figure, Result, Role
 from proctor_workers.analysis_set import AnalysisSet
-from proctor_workers.answers import OK, Answers, Cases
+from proctor_workers.answers import OK, Answers, Cases, Texts
 from proctor_workers.endpoints import Endpoint, Study, as_result
 from proctor_workers.kinds import binary_figures
 from proctor_workers.kinds.base import (
@@ -66,10 +66,12 @@ class BinaryClassification(Kind):
         A reader's plain word is a call at every operating point, a plain number a score.
         """
         standard = setting.protocol["reference_standard"]
-        positive = cases.texts("reference_value") == standard["positive"]
+        value = cases.texts("reference_value")
+        positive = value == standard["positive"]
         rule = standard.get("equivocal_rule", "exclude")
+        equivocal = cases.texts("reference_status") == "equivocal"
+        _require_one_negative(value[~positive & ~equivocal])
         if rule != "exclude":
-            equivocal = cases.texts("reference_status") == "equivocal"
             positive = np.where(equivocal, rule == "as_positive", positive)
         place, output = answers.row_case, answers.column("output")
         scored = (output == "scores") & (
@@ -234,6 +236,19 @@ def _plain_calls(setting: Setting, cases: Cases, answers: Answers, score: Floats
         except ValueError:
             continue  # a word of no class is no answer
     return calls
+
+
+def _require_one_negative(negatives: Texts) -> None:
+    """Refuse a reference with more than two values: a misspelt positive is no negative.
+
+    Raises:
+        DataError: the values beside the positive one differ among themselves.
+    """
+    if len({str(value) for value in negatives.tolist()}) > 1:
+        raise DataError(
+            "The reference standard has more than two values.",
+            cure="Give every verified case the protocol's positive value, or one other for all.",
+        )
 
 
 def decided(setting: Setting, analysis: AnalysisSet, point: str | None) -> Ints:

@@ -213,9 +213,12 @@ class Auroc(Metric):
         return auc.patient_auc(sample.score, sample.positive, code, len(stratum)).influence
 
     def flags(self, sample: Sample, design: Design) -> tuple[str, ...]:
-        """Say that the area counts all pairs alike."""
-        del design
-        return (_UNWEIGHTED,) if sample.weighted else ()
+        """Say that the area counts all pairs alike, and of which spectrum they are."""
+        flags = [_UNWEIGHTED] if sample.weighted else []
+        if not design.represents_prevalence:
+            chosen = design.kind.replace("_", "-")
+            flags.append(f"spectrum: the patients of a {chosen} sample, not of the population")
+        return tuple(flags)
 
     def estimate(self, sample: Sample, plan: Plan) -> Estimate:
         """Return the area with limits by the rule for its size and what is decided."""
@@ -225,11 +228,11 @@ class Auroc(Metric):
         return (
             self.bootstrapped(sample, plan)
             if plan.method == "bootstrap_bca"
-            else _area(sample, plan)
+            else _area(sample, plan, self.flags(sample, plan.design))
         )
 
 
-def _area(sample: Sample, plan: Plan) -> Estimate:
+def _area(sample: Sample, plan: Plan, flags: tuple[str, ...]) -> Estimate:
     code, stratum = sample.codes()
     found = auc.patient_auc(sample.score, sample.positive, code, len(stratum))
     smaller = min(found.m, found.n)
@@ -256,7 +259,7 @@ def _area(sample: Sample, plan: Plan) -> Estimate:
         lower=lower,
         upper=upper,
         effective_n=smaller / found.design_effect,
-        flags=(_UNWEIGHTED,) if sample.weighted else (),
+        flags=flags,
         extra={
             "standard_error": math.sqrt(found.variance),
             "tied_share": float(np.sum(tied | np.roll(tied, 1))) / len(sample),

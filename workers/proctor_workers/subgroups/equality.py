@@ -43,15 +43,17 @@ def equality_test(
     refused = metric.refusal(sample, plan.design)
     if refused is not None:
         return EqualityTest(method="none", reason=f"not tested: {refused}")
-    sizes = {level: metric.least_patients(sample.take(rows), plan.design) for level, rows in levels}
-    tested = [(level, rows) for level, rows in levels if sizes[level] >= SMALLEST_TESTED]
-    names = tuple(level for level, _ in tested)
-    if len(tested) < 2:
-        return EqualityTest(method="none", reason="not tested: fewer than two levels large enough")
     counted = metric.share_of(sample, plan.design)
     summed = metric if counted is None and isinstance(metric, FormulaOfSums) else None
     exact = counted is not None or summed is not None or metric.family == "auroc"
     exact &= not sample.weighted
+    sizes = {level: metric.least_patients(sample.take(rows), plan.design) for level, rows in levels}
+    # Without a permutation a small level has no test that holds its error.
+    smallest = SMALLEST_TESTED if exact else SMALL_LEVEL
+    tested = [(level, rows) for level, rows in levels if sizes[level] >= smallest]
+    names = tuple(level for level, _ in tested)
+    if len(tested) < 2:
+        return EqualityTest(method="none", reason="not tested: fewer than two levels large enough")
     wald = _wald(metric, sample, [rows for _, rows in tested], plan)
     if exact and (wald is None or min(sizes[level] for level in names) < SMALL_LEVEL):
         members = [rows for _, rows in tested]
