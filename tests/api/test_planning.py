@@ -51,11 +51,21 @@ def test_others_hear_nothing_of_a_small_level(
 ) -> None:
     few = {"counts.attribute:sex": {"F": 1990, "X": 10}}
     records.db["cohorts"].update_one({"_id": counted.hidden}, {"$set": few})
-    groups = by_endpoint(cast.must("regulatory", "GET", f"/studies/{counted.id}/plan"))
+    groups = by_endpoint(cast.must("reviewer", "GET", f"/studies/{counted.id}/plan"))
     assert "auroc sex F" in groups
     assert "auroc sex X" not in groups
     exact = by_endpoint(cast.must("partner", "GET", f"/studies/{counted.id}/plan"))
     assert "auroc sex X" in exact
+
+
+def test_vendor_sees_the_plan_on_planned_sizes_whatever_the_cohort_holds(
+    cast: Cast, counted: Drafted, records: Records
+) -> None:
+    before = cast.must("regulatory", "GET", f"/studies/{counted.id}/plan")
+    fewer = {"cases": 300, "patients": 300, "counts": {"reference_value": {"0": 250, "1": 50}}}
+    records.db["cohorts"].update_one({"_id": counted.hidden}, {"$set": fewer})
+    assert cast.must("regulatory", "GET", f"/studies/{counted.id}/plan") == before
+    assert any(one["width"] is not None for one in before["outlooks"])
 
 
 def test_a_stranger_learns_nothing_of_a_study(cast: Cast, counted: Drafted) -> None:

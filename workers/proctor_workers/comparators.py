@@ -17,12 +17,15 @@ from proctor_workers.answers import Cases
 from proctor_workers.endpoints import Endpoint, Study, as_result
 from proctor_workers.kinds.base import BEST, WORST, Kind, Setting
 from proctor_workers.metrics.case_values import CaseMean, CaseMedian
+from proctor_workers.metrics.forecast_tests import compare_losses
+from proctor_workers.metrics.forecasting_quantities import ForecastFormula
 from proctor_workers.metrics.metric import Plan
 from proctor_workers.metrics.multiclass import Kappa, called_by_both, category_tests
 from proctor_workers.metrics.sample import Sample
 from proctor_workers.metrics.segmentation.signed_ranks import patient_differences, signed_ranks
 from proctor_workers.missing_outputs import apply_rule, missing
 from proctor_workers.statistics.bootstrap import acceleration, bca_limits
+from proctor_workers.statistics.checks import NotEstimableError
 from proctor_workers.statistics.paired import (
     Aim,
     compare_areas,
@@ -228,7 +231,8 @@ def compare(endpoint: Endpoint, first: Sample, second: Sample, plan: Plan) -> Co
 
     Shares of the same rows: Tango and McNemar, clustered Durkalski and patient bootstrap. Areas
     under the ROC curve: paired DeLong. Everything else: patient bootstrap over the same draws,
-    beside it Wilcoxon's signed ranks where every case has a value.
+    beside it Wilcoxon's signed ranks where every case has a value, Diebold and Mariano's test
+    where every forecast has a loss.
     """
     metric, design = endpoint.quantity, plan.design
     refused = metric.refusal(first, design) or metric.refusal(second, design)
@@ -310,7 +314,12 @@ def _resampled(endpoint: Endpoint, first: Sample, second: Sample, plan: Plan) ->
     extra: dict[str, Any] = {}
     if isinstance(metric, Kappa):  # of what both called, whatever the reference standard
         extra = category_tests(called_by_both(first, second))
-    return Compared(pairs=first, difference=difference, method=method, p_values={}, extra=extra)
+    p_values: dict[str, float] = {}
+    if isinstance(metric, ForecastFormula) and metric.loss is not None and not first.weighted:
+        p_values, extra = _losses_tested(metric, (first, second), plan.level)
+    return Compared(
+        pairs=first, difference=difference, method=method, p_values=p_values, extra=extra
+    )
 
 
 def _with_signed_ranks(endpoint: Endpoint, first: Sample, second: Sample, plan: Plan) -> Compared:
@@ -333,6 +342,18 @@ def _with_signed_ranks(endpoint: Endpoint, first: Sample, second: Sample, plan: 
         "hodges_lehmann_upper": ranks.upper,
     }
     return replace(found, p_values={"Wilcoxon signed-rank": ranks.p_value}, extra=extra)
+
+
+def _losses_tested(
+    metric: ForecastFormula, both: tuple[Sample, Sample], level: float
+) -> tuple[dict[str, float], dict[str, Any]]:
+    """Return the p value of the test of the forecasts' losses, and what it is, or why not."""
+    try:
+        test, horizon = compare_losses(metric, *both, level)
+    except NotEstimableError as error:
+        return {}, {"diebold_mariano": {"reason": f"not estimable: {error}"}}
+    said = {"statistic": test.statistic, "horizon": horizon, "df": test.df}
+    return {test.method: test.p_value}, {"diebold_mariano": said}
 
 
 def _with_ratio(endpoint: Endpoint, first: Sample, second: Sample, plan: Plan) -> Compared:

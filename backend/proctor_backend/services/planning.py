@@ -1,7 +1,7 @@
 """What a cohort can show for a protocol: exact to statistician and partner, coarse to others.
 
 Others see the plan of a study's own protocol only: whoever could vary the assumptions would read
-the exact sizes from where a rounded width jumps.
+the exact sizes from where a rounded width jumps. The vendor sees it on the planned sizes.
 """
 
 from collections.abc import Mapping
@@ -69,9 +69,21 @@ def plan_of_study(records: Records, actor: Actor, study_id: str) -> Doc:
     """
     study = visible(records, actor, study_id)
     document = current_protocol(records, study)["protocol"]
+    if actor.org == study["vendor_org"]:
+        return _answer(document, _planned(document), exact=False)
     cohort = records.get("cohorts", study["cohort"])
     exact = actor.holds(Role.STATISTICIAN, study_id) or is_partner(actor, study)
     return _answer(document, _counts(document, cohort), exact=exact)
+
+
+def _planned(document: Mapping[str, Any]) -> Counts:
+    """Return the sizes that the protocol plans: a vendor learns none that the cohort has."""
+    size = document["sample_size"]
+    return Counts(
+        cases=size["planned_n"],
+        patients=size.get("planned_patients") or size["planned_n"],
+        positives=size.get("planned_positive"),
+    )
 
 
 def _counts(document: Mapping[str, Any], cohort: Mapping[str, Any]) -> Counts:

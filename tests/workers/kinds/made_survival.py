@@ -13,6 +13,7 @@ MANIFEST = {
     "task": {"kind": "survival"},
     "operating_points": [{"id": "main", "threshold": 0.0, "comparator": ">="}],
 }
+OF_RISK_GROUPS = ("restricted_mean_difference", "log_rank")
 PARAMETERS: dict[str, dict[str, Any]] = {
     "uno_c": {"horizon": 365},
     "auc_at_time": {"time": 200},
@@ -23,6 +24,7 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     "calibration_intercept_at_time": {"time": 200},
     "calibration_slope_at_time": {"time": 200},
     "restricted_mean_difference": {"horizon": 365},
+    "log_rank": {},
 }
 
 
@@ -34,7 +36,7 @@ def endpoint(metric: str, **more: Any) -> dict[str, Any]:
         "definition": f"The study's {metric}.",
         "interval": {"method": "auto", "level": 0.95},
         "itd_rule": "failed_as_error",
-        "operating_point": "main" if metric == "restricted_mean_difference" else None,
+        "operating_point": "main" if metric in OF_RISK_GROUPS else None,
         "parameters": PARAMETERS.get(metric, {}),
         "criterion": None,
     } | more

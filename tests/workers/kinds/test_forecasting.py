@@ -18,6 +18,7 @@ from proctor_workers.kinds.base import Setting
 from proctor_workers.kinds.registry import kind_of
 from proctor_workers.measurement import measure
 from proctor_workers.observations import observations_from_predictions
+from proctor_workers.statistics.forecast_comparison import diebold_mariano
 
 MANIFEST = {"task": {"kind": "forecasting", "targets": []}, "operating_points": []}
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -238,6 +239,64 @@ def test_rows_in_any_order_give_the_same_bytes() -> None:
 def test_tiny_or_failed_cohorts_end_in_flags_never_in_an_error(n: int, failures: int) -> None:
     found = measure(protocol(), MANIFEST, *made(n, failures=failures))
     assert all(one.estimate is not None or one.flags for one in found.results)
+
+
+def beside_another(*, origins: int, n: int = 60) -> dict[str, Any]:
+    """Set the device's forecasts beside a rater's, which are the same with noise."""
+    observations, reference = made(n, origins=origins)
+    rng = np.random.default_rng(9)
+    history = [json.loads(one)["series"] for one in reference["reference_outputs"].to_pylist()]
+    said = [(one["history"][-1] + 2 * rng.normal(size=HORIZON)).tolist() for one in history]
+    raters = [
+        json.dumps({"older": {"kind": "device", "outputs": {"forecast": {"mean": one}}}})
+        for one in said
+    ]
+    reference = reference.append_column("raters", pa.array(raters))
+    reference = reference.append_column(
+        "attr.time", pa.array([str(place % origins) for place in range(n)])
+    )
+    ends = [
+        endpoint("forecast_mae", role="primary", comparison={"against": "older"}),
+        endpoint("forecast_bias", comparison={"against": "older"}),
+    ]
+    by_origin = [{"attribute": "time", "endpoints": ["forecast_mae"]}]
+    found = measure(
+        protocol(endpoints=ends, subgroups=by_origin if origins == 2 else []),
+        MANIFEST, observations, reference,
+    )  # fmt: skip
+    last = np.array([one["history"][-1] for one in history])[:, None]
+    truth = np.array([one["values"] for one in history])
+    losses = [np.abs(forecast - truth).mean(axis=1) for forecast in (last, np.array(said))]
+    return {one.id: one for one in found.results} | {"losses": losses}
+
+
+def test_forecasts_of_patients_are_tested_by_their_mean_losses() -> None:
+    results = beside_another(origins=2)
+    one = results["forecast_mae~older"]
+    means = [loss.reshape(-1, 2).mean(axis=1) for loss in results["losses"]]
+    assert one.extra["diebold_mariano"]["horizon"] == 1
+    assert one.p_value == pytest.approx(stats.ttest_rel(*means).pvalue, rel=1e-9)
+    assert one.extra["p_values"] == {"Diebold-Mariano, HLN": one.p_value}
+    assert results["forecast_bias~older"].p_value is None
+
+
+def test_forecasts_of_one_series_are_tested_in_the_order_of_their_origins() -> None:
+    results = beside_another(origins=60)
+    one = results["forecast_mae~older"]
+    expected = diebold_mariano(*results["losses"], horizon=HORIZON)
+    assert one.extra["diebold_mariano"] == {
+        "statistic": pytest.approx(expected.statistic), "horizon": HORIZON, "df": 59,
+    }  # fmt: skip
+    assert one.p_value == pytest.approx(expected.p_value)
+
+
+def test_error_is_shown_by_rolling_origin() -> None:
+    results = beside_another(origins=2)
+    losses = results["losses"][0]
+    for origin in (0, 1):
+        shown = results[f"forecast_mae.time.{origin}"]
+        assert shown.estimate == pytest.approx(losses[origin::2].mean())
+        assert shown.interval is not None
 
 
 # What an origin sees: patient, day, history, observed, forecast; the threshold is 5.

@@ -8,7 +8,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import numpy as np
 import pyarrow as pa
 import pytest
-from made_survival import MANIFEST, PARAMETERS, endpoint, made_cohort, protocol
+from made_survival import MANIFEST, OF_RISK_GROUPS, PARAMETERS, endpoint, made_cohort, protocol
 
 from proctor_backend.domain.errors import DataError, InvalidInputError
 from proctor_backend.domain.quantities import quantities_of
@@ -27,14 +27,26 @@ def result(measured, id_):
     return next(one for one in measured.results if one.id == id_)
 
 
-@pytest.mark.parametrize("name", quantities_of("survival"))
+@pytest.mark.parametrize("name", [one for one in quantities_of("survival") if one != "log_rank"])
 def test_every_quantity_has_an_interval_that_holds_it(measured, name) -> None:
-    suffix = ".main" if name == "restricted_mean_difference" else ""
+    suffix = ".main" if name in OF_RISK_GROUPS else ""
     one = result(measured, name + suffix)
     assert one.estimate is not None
     assert one.interval is not None
     assert one.interval.lower < one.estimate < one.interval.upper
     assert one.n_positive is not None
+
+
+def test_risk_groups_are_tested_as_the_figure_tests_them() -> None:
+    found = measure(protocol(), MANIFEST, *made_cohort(failures=0))
+    one = result(found, "log_rank.main")
+    curves = next(figure for figure in found.figures if figure.kind == "survival_curves")
+    tested = curves.data["log_rank"]
+    assert (one.estimate, one.extra["p_value"], one.extra["df"]) == (
+        tested["statistic"], tested["p_value"], 1,
+    )  # fmt: skip
+    assert one.interval is None
+    assert one.flags[0] == "a test: no interval"
 
 
 def test_criterion_is_judged_by_the_lower_bound(measured) -> None:
@@ -141,7 +153,7 @@ def test_no_event_has_its_reason() -> None:
     quiet = reference.set_column(place, "reference_outputs", pa.array(texts))
     found = measure(protocol(subgroups=[]), MANIFEST, observations, quiet)
     for name in ("harrell_c", *PARAMETERS):
-        suffix = ".main" if name == "restricted_mean_difference" else ""
+        suffix = ".main" if name in OF_RISK_GROUPS else ""
         assert result(found, name + suffix).flags == ("not estimable: there is no event",)
 
 

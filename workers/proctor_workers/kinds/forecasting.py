@@ -76,6 +76,7 @@ class Forecasting(Kind):
                 "observed": observed,
                 "quantiles": quantiles,
                 "levels": analysis["levels"],
+                "time": _known_times(analysis),
             }
             if not quantiles.shape[1]:
                 missing = wanted
@@ -83,7 +84,12 @@ class Forecasting(Kind):
         if needs == "interval":
             lower, upper = _interval(analysis, float(endpoint.parameters["level"]))
             return View(
-                columns={"observed": observed, "lower": lower, "upper": upper},
+                columns={
+                    "observed": observed,
+                    "lower": lower,
+                    "upper": upper,
+                    "time": _known_times(analysis),
+                },
                 lacking=_anywhere((np.isnan(lower) | np.isnan(upper)) & wanted),
                 fills={
                     WORST: {
@@ -95,7 +101,11 @@ class Forecasting(Kind):
         lacking = _anywhere(np.isnan(analysis["point"]) & wanted)
         if needs == "alert":
             return _alert_view(analysis, endpoint, lacking)
-        columns = {"observed": observed, "point": analysis["point"]}
+        columns = {
+            "observed": observed,
+            "point": analysis["point"],
+            "time": _known_times(analysis),
+        }
         if needs == "scale":
             columns["scale"] = _scales(analysis, int(endpoint.parameters["season"]))
             lacking |= np.isnan(columns["scale"])
@@ -172,6 +182,14 @@ def _origins(analysis: AnalysisSet, attribute: str) -> Floats:
             cure="Give each case's origin as a number of days since the patient's first.",
         )
     return time
+
+
+def _known_times(analysis: AnalysisSet) -> Floats:
+    """Return each case's origin, by which one patient's origins are put in order; NaN if unsaid."""
+    try:
+        return _origins(analysis, "time")
+    except DataError:
+        return np.full(len(analysis), np.nan)
 
 
 def _anywhere(steps: Bools) -> Bools:

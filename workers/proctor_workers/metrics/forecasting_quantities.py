@@ -15,6 +15,7 @@ import numpy as np
 from proctor_workers.metrics.forecasting import (
     ERRORS,
     INTERVALS,
+    Formula,
     crps,
     error_columns,
     interval_columns,
@@ -71,12 +72,23 @@ def _interval_sums(step: int, level: float, sample: Sample) -> Floats:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ForecastFormula(FormulaOfSums):
-    """A formula of sums over the steps of all forecasts."""
+    """A formula of sums over the steps of all forecasts.
+
+    `loss`: the formula of a single forecast's sums that the quantity averages; None where less is
+    not better.
+    """
 
     needs: str = "point"
     complete_cases: bool = True
     unit_scale: bool = False
     step: int
+    loss: Formula | None = None
+
+    def losses(self, sample: Sample) -> Floats:
+        """Return each forecast's own mean loss (forecasts,); NaN without the step."""
+        if self.loss is None:
+            raise ValueError(f"{self.name} is no mean of losses")
+        return self.loss(self.columns(sample))
 
     def refusal(self, sample: Sample, design: Design) -> str | None:
         """Refuse a step that no forecast has, and relative errors of an observation of 0."""
@@ -139,6 +151,10 @@ class Coverage(ForecastFormula):
         )
 
 
+# Errors of either sign are no losses; squares are compared as they are, without the root.
+_LOSSES: Mapping[str, Formula | None] = {"forecast_bias": None, "forecast_rmse": mean_of(3)}
+
+
 def _errors(name: str, parameters: Mapping[str, Any]) -> Metric:
     step = int(parameters["step"])
     formula = ERRORS[name.removeprefix("forecast_")]
@@ -146,6 +162,7 @@ def _errors(name: str, parameters: Mapping[str, Any]) -> Metric:
         name=name,
         step=step,
         formula=formula,
+        loss=_LOSSES.get(name, formula),
         columns=partial(_error_sums, step),
         needs="scale" if name == "mase" else "point",
     )
@@ -154,10 +171,12 @@ def _errors(name: str, parameters: Mapping[str, Any]) -> Metric:
 def _pinball(name: str, parameters: Mapping[str, Any]) -> Metric:
     step = int(parameters["step"])
     integral = name == "crps"
+    formula = mean_of(1) if integral else mean_pinball
     return ForecastFormula(
         name=name,
         step=step,
-        formula=mean_of(1) if integral else mean_pinball,
+        formula=formula,
+        loss=formula,
         columns=partial(_crps_sums if integral else _pinball_sums, step),
         needs="quantiles",
     )
@@ -172,10 +191,12 @@ def _crps_sums(step: int, sample: Sample) -> Floats:
 
 def _intervals(name: str, parameters: Mapping[str, Any]) -> Metric:
     step, level = int(parameters["step"]), float(parameters["level"])
+    score = INTERVALS["interval_score"]
     return ForecastFormula(
         name=name,
         step=step,
-        formula=INTERVALS["width" if name.endswith("width") else "interval_score"],
+        formula=INTERVALS["width"] if name.endswith("width") else score,
+        loss=None if name.endswith("width") else score,
         columns=partial(_interval_sums, step, level),
         needs="interval",
     )

@@ -101,4 +101,15 @@ QUANTITIES = (
         bounds=(None, None),
         parameters={"horizon": _TIME},
     ),
+    replace(
+        _RANK,
+        name="log_rank",
+        label="Log-rank test of the risk groups",
+        definition="Chi-squared of the log-rank test (Mantel 1966) of cases at or above the "
+        "operating point's threshold against those below it, with its p value.",
+        at_operating_point=True,
+        written="ratio",
+        bounds=(0, None),
+        decides=False,
+    ),
 )

@@ -207,24 +207,18 @@ def log_rank(data: FollowUp, group: Ints) -> TestOutcome:
     code, groups = codes(group[data.order])
     if groups < 2:
         raise NotEstimableError("a log-rank test needs at least two groups")
-    size = len(data.times)
-    ended = np.zeros((2, groups, size))
-    np.add.at(ended, (np.where(data.event, 0, 1), code, data.slot), data.weight)
-    at_risk = np.cumsum(ended.sum(axis=0)[:, ::-1], axis=1)[:, ::-1]
-    events, followed = ended[0].sum(axis=0), at_risk.sum(axis=0)
-    share = at_risk / followed
-    score = (ended[0] - share * events).sum(axis=1)
+    ended, share, events, followed = _at_times(data, code, groups)
+    score = (ended - share * events).sum(axis=1)
     if data.clustered or data.weighted:
-        passed = np.cumsum(share * events / followed, axis=1)[:, data.slot]
-        own = np.eye(groups)[code].T
-        hazard = np.cumsum(events / followed)[data.slot]
-        row = data.event * (own - share[:, data.slot]) - own * hazard + passed
-        parts = group_sums((row * data.weight).T, data.patient, data.patients)
+        parts = log_rank_parts(data, group)
         covariance = parts.T @ parts
         method = "log-rank, robust by patient"
     else:
         factor = np.divide(
-            events * (followed - events), followed - 1, out=np.zeros(size), where=followed > 1
+            events * (followed - events),
+            followed - 1,
+            out=np.zeros(len(events)),
+            where=followed > 1,
         )
         covariance = np.diag(share @ factor) - (share * factor) @ share.T
         method = "log-rank"
@@ -234,6 +228,26 @@ def log_rank(data: FollowUp, group: Ints) -> TestOutcome:
         raise NotEstimableError("a log-rank test needs events while every group is at risk")
     statistic = float(score[kept] @ np.linalg.solve(covariance[kept, kept], score[kept]))
     return TestOutcome(statistic, float(special.chdtrc(rank, statistic)), rank, method)
+
+
+def _at_times(data: FollowUp, code: Ints, groups: int) -> tuple[Floats, Floats, Floats, Floats]:
+    """Return events and shares at risk (groups, times), and all events and followed (times,)."""
+    ended = np.zeros((2, groups, len(data.times)))
+    np.add.at(ended, (np.where(data.event, 0, 1), code, data.slot), data.weight)
+    at_risk = np.cumsum(ended.sum(axis=0)[:, ::-1], axis=1)[:, ::-1]
+    followed = at_risk.sum(axis=0)
+    return ended[0], at_risk / followed, ended[0].sum(axis=0), followed
+
+
+def log_rank_parts(data: FollowUp, group: Ints) -> Floats:
+    """Return each patient's part of the groups' log-rank scores (patients, groups); see above."""
+    code, groups = codes(group[data.order])
+    _, share, events, followed = _at_times(data, code, groups)
+    passed = np.cumsum(share * events / followed, axis=1)[:, data.slot]
+    own = np.eye(groups)[code].T
+    hazard = np.cumsum(events / followed)[data.slot]
+    row = data.event * (own - share[:, data.slot]) - own * hazard + passed
+    return group_sums((row * data.weight).T, data.patient, data.patients)
 
 
 def risk_groups(risk: Floats, cuts: Sequence[float]) -> Ints:

@@ -19,6 +19,7 @@ from proctor_workers.metrics.survival.calibration import observed_to_expected, r
 from proctor_workers.metrics.survival.concordance import harrell, uno
 from proctor_workers.metrics.survival.curves import restricted_mean
 from proctor_workers.metrics.survival.follow_up import FollowUp, follow_up
+from proctor_workers.metrics.survival.rank_test import LogRank, chi_squared, score_columns
 from proctor_workers.statistics.arrays import Bools, Floats, Ints
 from proctor_workers.statistics.checks import NotEstimableError
 
@@ -175,6 +176,13 @@ def _mean_of(sample: Sample, rows: Bools, horizon: float) -> Statistic:
     return Statistic(value=found.value, loop=loop, influence=influence)
 
 
+def _log_rank(name: str, parameters: Mapping[str, Any]) -> Metric:
+    del parameters
+    return LogRank(
+        name=name, needs=HIGH, unit_scale=False, columns=score_columns, formula=chi_squared
+    )
+
+
 def times_of(parameters: Mapping[str, Any]) -> list[float]:
     """Return the times at which predicted survival is read: `times`, `time` or `horizon`."""
     given = parameters.get("times") or [parameters.get("time") or parameters.get("horizon")]
@@ -192,4 +200,5 @@ MAKERS: Mapping[str, Callable[[str, Mapping[str, Any]], Metric]] = {
     "calibration_intercept_at_time": partial(_recalibration, slope=False),
     "calibration_slope_at_time": partial(_recalibration, slope=True),
     "restricted_mean_difference": _restricted_mean_difference,
+    "log_rank": _log_rank,
 }
