@@ -14,6 +14,7 @@ _OBJECTIVE = {
     "co_primary": "all primary criteria must be met",
     "holm": "each primary criterion is judged at its Holm step",
     "fixed_sequence": "primary criteria are judged in order until one is not met",
+    "gatekeeping": "all primary criteria must be met; only then are secondary ones judged, by Holm",
 }
 
 
@@ -58,7 +59,7 @@ Judgement = tuple[Conclusion, tuple[str, ...]]
 
 
 def _conclusions(mode: str, study: Study, analysis: AnalysisSet) -> dict[str, Judgement]:
-    """Judge every criterion; several primary ones as the protocol's multiplicity has it."""
+    """Judge every criterion; several of them as the protocol's multiplicity has it."""
     decided = [endpoint for endpoint in study.endpoints if endpoint.criterion is not None]
     found: dict[str, Judgement] = {
         endpoint.result_id: (_judge(study, analysis, endpoint), ()) for endpoint in decided
@@ -73,7 +74,16 @@ def _conclusions(mode: str, study: Study, analysis: AnalysisSet) -> dict[str, Ju
                 flag = "not tested: an earlier endpoint of the fixed sequence was not met"
                 found[endpoint.result_id] = (Conclusion.INCONCLUSIVE, (flag,))
             stopped |= found[endpoint.result_id][0] is not Conclusion.CRITERION_MET
+    if mode == "gatekeeping":
+        behind = [endpoint for endpoint in decided if endpoint.role is Role.SECONDARY]
+        met = [found[one.result_id][0] is Conclusion.CRITERION_MET for one in primary]
+        found |= _holm(study, analysis, behind) if met and all(met) else _closed(behind)
     return found
+
+
+def _closed(behind: list[Endpoint]) -> dict[str, Judgement]:
+    flag = "not tested: not all primary criteria were met"
+    return {one.result_id: (Conclusion.INCONCLUSIVE, (flag,)) for one in behind}
 
 
 def _judge(study: Study, analysis: AnalysisSet, endpoint: Endpoint) -> Conclusion:
@@ -82,9 +92,9 @@ def _judge(study: Study, analysis: AnalysisSet, endpoint: Endpoint) -> Conclusio
     return judged(endpoint.criterion or {}, found)
 
 
-def _holm(study: Study, analysis: AnalysisSet, primary: list[Endpoint]) -> dict[str, Judgement]:
+def _holm(study: Study, analysis: AnalysisSet, family: list[Endpoint]) -> dict[str, Judgement]:
     """Step down: judge all that are left at level 1 - alpha / (number left) until none passes."""
-    left = list(primary)
+    left = list(family)
     found: dict[str, Judgement] = {}
     while left:
         level = 1 - study.alpha / len(left)

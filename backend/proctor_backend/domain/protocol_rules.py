@@ -49,6 +49,13 @@ def _endpoint_ids(document: Document) -> Iterator[Problem]:
         yield Problem(
             ("endpoints",), "No endpoint is primary.", "Give one endpoint the role 'primary'."
         )
+    lacking = {"primary", "secondary"} - {one["role"] for one in endpoints if one.get("criterion")}
+    if lacking and document["multiplicity"]["primary"] == "gatekeeping":
+        yield Problem(
+            ("multiplicity", "primary"),
+            "Gatekeeping needs a primary criterion and a secondary one behind it.",
+            "Write co_primary, or give a primary and a secondary endpoint a criterion.",
+        )
 
 
 def _quantity(document: Document, endpoint: Document, path: Path) -> Iterator[Problem]:
@@ -219,12 +226,12 @@ def _comparison(document: Document, endpoint: Document, path: Path) -> Iterator[
             f"{endpoint['metric']} is best at a value, so that neither more nor less is better.",
             "Write equivalence, or describe the difference without a hypothesis.",
         )
-    primary = document["multiplicity"]["primary"]
-    if endpoint["role"] == "primary" and primary != "co_primary":
+    mode = document["multiplicity"]["primary"]
+    if mode == "gatekeeping" or (endpoint["role"] == "primary" and mode != "co_primary"):
         yield Problem(
             here,
-            f"A comparison is judged at its own level, which {primary} would change.",
-            "Write multiplicity.primary: co_primary, or make the endpoint secondary.",
+            f"A comparison is judged at its own level, which {mode} would change.",
+            "Write multiplicity.primary: co_primary, or give the difference no hypothesis.",
         )
 
 

@@ -13,6 +13,7 @@ from proctor_backend.domain.result import Conclusion, Measurement
 from proctor_sdk.canonical import canonical_bytes
 from proctor_workers.measurement import measure
 from proctor_workers.observations import observations_from_predictions
+from proctor_workers.statistics.limits_of_agreement import unlinked_replicates
 
 MANIFEST = {"task": {"kind": "regression", "targets": ["ef"]}, "operating_points": []}
 ALLOWED = {"absolute": 5.0, "relative": 0.0}
@@ -156,6 +157,39 @@ def test_repeated_patients_get_clustered_methods() -> None:
     assert method["ccc"].startswith("patient bootstrap, BCa")
     assert method["passing_bablok_slope"].startswith("patient bootstrap, BCa")
     assert method["within_subject_cv"].startswith("patient bootstrap, BCa")
+
+
+@pytest.mark.parametrize("method", ["auto", "bootstrap_bca"])
+def test_repeats_of_an_unchanging_value_have_the_limits_of_unlinked_ones(method: str) -> None:
+    observations, reference = made(rows=3)
+    place = reference.column_names.index("reference_value")
+    noise = np.random.default_rng(4).normal(size=120)
+    truth = [
+        float(one) + more
+        for one, more in zip(reference["reference_value"].to_pylist(), noise, strict=True)
+    ]
+    reference = reference.set_column(
+        place, "reference_value", pa.array([f"{t:.3f}" for t in truth])
+    )
+    wanted = {"method": method, "level": 0.95}
+    ends = [
+        endpoint("loa_upper", role="primary", interval=wanted, parameters={"repeats": "unlinked"}),
+        endpoint("loa_upper", id="linked", interval=wanted),
+    ]
+    found = overall(
+        measure(protocol(endpoints=ends, subgroups=[]), MANIFEST, observations, reference)
+    )
+    patient = np.arange(120) // 3
+    answers = zip(
+        observations["output"].to_pylist(), observations["value"].to_pylist(), strict=True
+    )
+    value = np.array([one for output, one in answers if output == "value"])
+    expected = unlinked_replicates(value, patient, np.round(truth, 3), patient)
+    assert found["loa_upper"].estimate == pytest.approx(expected.upper, rel=1e-9)
+    assert found["loa_upper"].estimate != pytest.approx(found["linked"].estimate, rel=1e-6)
+    if method == "auto":
+        limits = (found["loa_upper"].interval.lower, found["loa_upper"].interval.upper)
+        assert limits == pytest.approx(expected.upper_limits, rel=1e-9)
 
 
 def test_repeats_of_patients_themselves_have_chi_squared_limits() -> None:

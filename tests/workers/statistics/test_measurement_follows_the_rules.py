@@ -5,6 +5,8 @@ from proctor_backend.domain.result import Conclusion, Measurement, Result
 from proctor_sdk.canonical import canonical_bytes
 from proctor_workers.measurement import measure
 
+AT_LEAST = {"bound": "lower", "comparator": ">="}
+
 
 @pytest.fixture(scope="module")
 def measured() -> Measurement:
@@ -153,3 +155,33 @@ def test_a_sensitivity_analysis_carries_no_word_of_a_judgement() -> None:
     found = measure(protocol(**changes), MANIFEST, *made_cohort(300, failures=0))
     told = [flag for one in found.results if one.scenario for flag in one.flags]
     assert not any(flag.startswith("judged") for flag in told)
+
+
+@pytest.mark.parametrize(("goal", "opens"), [(0.7, True), (0.99, False)])
+def test_secondary_criteria_wait_behind_the_primary_ones(goal: float, *, opens: bool) -> None:
+    primary, *behind = (
+        endpoint(name, role=role, point=point, criterion={**AT_LEAST, "value": value})
+        for name, role, point, value in (
+            ("auroc", "primary", None, goal),
+            ("sensitivity", "secondary", "main", 0.3),
+            ("specificity", "secondary", "main", 0.99),
+        )
+    )
+    changes = {
+        "multiplicity": {"primary": "gatekeeping"}, "endpoints": [primary, *behind],
+        "subgroups": [],
+    }  # fmt: skip
+    found = measure(protocol(**changes), MANIFEST, *made_cohort(600))
+    results = {one.id: one for one in found.results}
+    objective = results["primary_objective"]
+    assert (objective.conclusion is Conclusion.CRITERION_MET) == opens
+    met, missed = results["sensitivity.main"], results["specificity.main"]
+    if opens:
+        assert (met.conclusion, missed.conclusion) == (
+            Conclusion.CRITERION_MET, Conclusion.CRITERION_NOT_MET,
+        )  # fmt: skip
+        assert any("0.95 interval (Holm)" in flag for flag in missed.flags)  # one is left
+        assert any("0.975 interval (Holm)" in flag for flag in met.flags)
+    else:
+        assert {met.conclusion, missed.conclusion} == {Conclusion.INCONCLUSIVE}
+        assert any(flag.startswith("not tested: not all primary") for flag in met.flags)

@@ -27,7 +27,8 @@ def bland_altman(study: Study, analysis: AnalysisSet, target: str) -> Figure | N
     sample = apply_rule(study, analysis, endpoint, "exclude").sample
     share = float(endpoint.parameters["share"])
     try:
-        found = agreement(sample, share, endpoint.level)
+        linked = endpoint.parameters["repeats"] == "linked"
+        found = agreement(sample, share, endpoint.level, linked=linked)
     except NotEstimableError:
         return None
     lines: dict[str, Any] = {

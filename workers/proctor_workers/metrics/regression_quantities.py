@@ -23,6 +23,7 @@ from proctor_workers.statistics.limits_of_agreement import (
     LimitsOfAgreement,
     limits_of_agreement,
     linked_replicates,
+    unlinked_replicates,
 )
 
 
@@ -64,18 +65,20 @@ class MeanDifference(ErrorFormula):
         )
 
 
-def _agreement_columns(sample: Sample) -> Floats:
+def _agreement_columns(sample: Sample, *, linked: bool = True) -> Floats:
     """Return each row's part of the sums over patients that limits of agreement take, (rows, 6).
 
     Patients, their mean differences, squares of these, inverse numbers of rows, squares
-    within, rows.
+    within, rows. Squares within are of the differences, or unlinked of value and of reference.
     """
     code, _ = sample.codes()
     difference = sample["value"] - sample["reference"]
     size = np.bincount(code).astype(np.float64)
     mean = np.bincount(code, weights=difference) / size
     inverse = 1 / size[code]
-    within = (difference - mean[code]) ** 2
+    within = np.zeros(len(difference))
+    for part in (difference,) if linked else (sample["value"], sample["reference"]):
+        within += (part - (np.bincount(code, weights=part) / size)[code]) ** 2
     return np.column_stack(
         [
             inverse,
@@ -86,6 +89,9 @@ def _agreement_columns(sample: Sample) -> Floats:
             np.ones(len(difference)),
         ]
     )
+
+
+_unlinked_columns = partial(_agreement_columns, linked=False)
 
 
 def _agreement_limit(sums: Floats, z: float) -> Floats:
@@ -108,6 +114,7 @@ class LimitOfAgreement(ErrorFormula):
     columns: Callable[[Sample], Floats] = _agreement_columns
     family: str = "agreement"
     share: float = 0.95
+    linked: bool = True
     reference_test: str | None = "R14"
 
     def flags(self, sample: Sample, design: Design) -> tuple[str, ...]:
@@ -121,7 +128,7 @@ class LimitOfAgreement(ErrorFormula):
         if reason or plan.method == "bootstrap_bca":
             return absent(sample, reason) if reason else self.bootstrapped(sample, plan)
         try:
-            found = agreement(sample, self.share, plan.level)
+            found = agreement(sample, self.share, plan.level, linked=self.linked)
         except NotEstimableError as error:
             return absent(sample, f"not estimable: {error}")
         upper = self.name == "loa_upper"
@@ -134,9 +141,16 @@ class LimitOfAgreement(ErrorFormula):
         )
 
 
-def agreement(sample: Sample, share: float, level: float) -> LimitsOfAgreement:
-    """Return limits of agreement of a sample, replicates taken as linked pairs."""
+def agreement(
+    sample: Sample, share: float, level: float, *, linked: bool = True
+) -> LimitsOfAgreement:
+    """Return limits of agreement of a sample, replicates taken as linked pairs or as unlinked."""
     difference = sample["value"] - sample["reference"]
+    if sample.clustered and not linked:
+        patient = sample.patient
+        return unlinked_replicates(
+            sample["value"], patient, sample["reference"], patient, share=share, level=level
+        )
     if sample.clustered:
         return linked_replicates(difference, sample.patient, share=share, level=level)
     return limits_of_agreement(difference, share=share, level=level)
@@ -302,7 +316,15 @@ def _formula(name: str, parameters: Mapping[str, Any]) -> Metric:
 def _limit(name: str, parameters: Mapping[str, Any]) -> Metric:
     z = _z(parameters, 1 if name == "loa_upper" else -1)
     share = float(parameters["share"])
-    return LimitOfAgreement(name=name, formula=partial(_agreement_limit, z=z), share=share)
+    linked = parameters["repeats"] == "linked"
+    return LimitOfAgreement(
+        name=name,
+        family="agreement" if linked else "agreement.unlinked",
+        formula=partial(_agreement_limit, z=z),
+        columns=_agreement_columns if linked else _unlinked_columns,
+        share=share,
+        linked=linked,
+    )
 
 
 def _mean_difference(name: str, parameters: Mapping[str, Any]) -> Metric:

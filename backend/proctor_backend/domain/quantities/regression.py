@@ -32,6 +32,15 @@ _SHARE = {
         high=0.999,
     )
 }
+_PAIRING = {
+    "repeats": Parameter(
+        meaning="linked: a patient's rows pair value and reference while what is measured varies; "
+        "unlinked: both repeat one unchanging value.",
+        type=str,
+        default="linked",
+        choices=("linked", "unlinked"),
+    )
+}
 _REPEATED = {
     "subject": Parameter(
         meaning="the attribute whose value the repeats of one measurement share, or patient.",
@@ -62,7 +71,7 @@ QUANTITIES = (
         label="Lower limit of agreement",
         definition="Bland-Altman limit: mean difference minus z standard deviations of a single "
         "difference; patients weigh equally where they repeat.",
-        parameters=_SHARE,
+        parameters=_SHARE | _PAIRING,
     ),
     replace(
         _LINE,
@@ -70,7 +79,7 @@ QUANTITIES = (
         label="Upper limit of agreement",
         definition="Bland-Altman limit: mean difference plus z standard deviations of a single "
         "difference; patients weigh equally where they repeat.",
-        parameters=_SHARE,
+        parameters=_SHARE | _PAIRING,
     ),
     replace(
         _ERROR,

@@ -110,6 +110,7 @@ QUANTITIES = (
         at_operating_point=True,
         written="ratio",
         bounds=(0, None),
+        methods=frozenset({"auto"}),
         decides=False,
     ),
 )
