@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from proctor_backend.domain.interval_rules import unfit_intervals
+from proctor_backend.domain.interval_rules import compared_tests, unfit_intervals
 from proctor_backend.services.protocols import check_protocol
 
 EXAMPLES = Path(__file__).parents[2] / "docs/examples/protocols"
@@ -105,3 +105,15 @@ def test_hypotheses_on_shares_need_cases() -> None:
     plain = {"hypothesis": "non_inferiority", "margin": 0.05, "reason": "a reason"}
     assert refused(criterion=None, comparison=plain) == []
     assert refused(REPEATED, criterion=None, comparison=plain)[0].startswith("Plan at least 100")
+
+
+def test_a_quantity_without_a_judgeable_interval_is_not_compared_between_groups() -> None:
+    document = {
+        "endpoints": [{"id": "z", "metric": "spiegelhalter_z"}, {"id": "a", "metric": "auroc"}],
+        "subgroups": [
+            {"attribute": "sex", "endpoints": ["a", "z"], "family": "bias"},
+            {"attribute": "race", "endpoints": ["z"]},
+        ],
+    }
+    found = list(compared_tests(document))
+    assert [problem.path for problem in found] == [("subgroups", 0, "endpoints", 1)]

@@ -247,6 +247,8 @@ def as_result(
         method=found.method,
         definition=f"{endpoint.definition} Missing outputs: {rule}.",
         reference_test=endpoint.quantity.reference_test,
+        # A test without an interval is read by its p value.
+        p_value=None if interval else found.extra.get("p_value"),
         scenario=scenario,
         flags=tuple(_flags(endpoint, found)),
         extra=dict(found.extra) | _effective(found) | endpoint.said,

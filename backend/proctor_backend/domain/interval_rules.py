@@ -55,6 +55,20 @@ class Planned:
         return both[0], both[1]
 
 
+def compared_tests(document: Document) -> Iterator[Problem]:
+    """Yield tested subgroups of a quantity whose difference has no interval that can be judged."""
+    metrics = {one["id"]: one["metric"] for one in document["endpoints"]}
+    for place, subgroup in enumerate(document["subgroups"]):
+        for index, name in enumerate(subgroup["endpoints"]):
+            known = QUANTITIES.get(metrics.get(name, ""))
+            if known is not None and not known.decides and subgroup.get("family") is not None:
+                yield Problem(
+                    ("subgroups", place, "endpoints", index),
+                    f"{known.name} cannot be compared between groups by its interval.",
+                    "Leave it out, or remove the subgroup's family: it is then shown only.",
+                )
+
+
 def unfit_intervals(document: Document, endpoint: Document, path: Path) -> Iterator[Problem]:
     """Yield what a criterion or hypothesis rests on and simulation refuses."""
     known = QUANTITIES.get(endpoint["metric"])

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
 
-from proctor_backend.domain.interval_rules import unfit_intervals
+from proctor_backend.domain.interval_rules import compared_tests, unfit_intervals
 from proctor_backend.domain.problems import Document, Path, Problem
 from proctor_backend.domain.quantities import QUANTITIES, Quantity, quantities_of
 
@@ -24,6 +24,7 @@ def problems_of(document: Document) -> Iterator[Problem]:
         yield from _comparison(document, endpoint, ("endpoints", index))
         yield from unfit_intervals(document, endpoint, ("endpoints", index))
     yield from _families(document)
+    yield from compared_tests(document)
     for index, subgroup in enumerate(document["subgroups"]):
         yield from _subgroup(document, subgroup, ("subgroups", index))
     yield from _prevalence(document["target_population"])

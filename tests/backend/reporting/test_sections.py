@@ -3,7 +3,7 @@ import re
 from pathlib import Path
 
 import pytest
-from material import material
+from material import material, measurement, result
 
 from proctor_backend.domain.errors import InvalidInputError, PlatformError
 from proctor_backend.reporting import SLOTS, build_context, check_texts, core_sections, sections
@@ -72,3 +72,15 @@ def test_only_the_full_edition_tells_how_fast_the_model_was() -> None:
         found = {one.id: one for one in core_sections(build_context(material(), edition))}
         text = str([block.as_dict() for block in found["custody"].blocks])
         assert ("T07:10:00" in text) is there
+
+
+def test_a_test_without_an_interval_is_told_by_its_p_value() -> None:
+    measured = measurement()
+    measured["results"].append(
+        result("log_rank.main", "log_rank", 12.5, 400, interval=None, p_value=0.0004)
+    )
+    found = core_sections(build_context(material(measurement=measured), "full"))
+    blocks = next(one for one in found if one.id == "secondary").blocks
+    tests = [block.as_dict() for block in blocks if block.as_dict().get("columns") == ["Test", "p"]]
+    assert "log_rank.main" in str(tests)
+    assert "p_value" in str(tests)

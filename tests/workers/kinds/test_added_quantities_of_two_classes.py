@@ -69,7 +69,7 @@ def test_distance_has_an_interval_where_the_protocol_asks_for_the_bootstrap() ->
 def test_test_of_the_brier_score_has_a_p_value_and_no_interval(measured) -> None:
     one = result(measured, "spiegelhalter_z")
     assert one.interval is None
-    assert 0 <= one.extra["p_value"] <= 1
+    assert 0 <= one.p_value <= 1
 
 
 def test_distances_are_shown_by_level_and_never_tested() -> None:

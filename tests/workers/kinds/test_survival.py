@@ -42,7 +42,7 @@ def test_risk_groups_are_tested_as_the_figure_tests_them() -> None:
     one = result(found, "log_rank.main")
     curves = next(figure for figure in found.figures if figure.kind == "survival_curves")
     tested = curves.data["log_rank"]
-    assert (one.estimate, one.extra["p_value"], one.extra["df"]) == (
+    assert (one.estimate, one.p_value, one.extra["df"]) == (
         tested["statistic"], tested["p_value"], 1,
     )  # fmt: skip
     assert one.interval is None

@@ -59,7 +59,7 @@ def secondary(context: Context) -> CoreSection:
     ]
     figures = [FigureRef(name) for name in context.curves]
     table: tuple[Block, ...] = (_estimates(rows),) if rows else (Paragraph("None was declared."),)
-    blocks = (*table, *_endnotes(rows), *_other_references(context), *figures)
+    blocks = (*table, *_tests(rows), *_endnotes(rows), *_other_references(context), *figures)
     return CoreSection("secondary", "Secondary endpoints", blocks)
 
 
@@ -215,6 +215,15 @@ def _by_scenario(rows: Sequence[ResultDict]) -> Grid:
 def _plain_id(row: ResultDict) -> str:
     name = str(row["id"]).partition("@")[0].replace("~", " against ")
     return name.replace(".", ", ").replace("_", " ")
+
+
+def _tests(rows: Sequence[ResultDict]) -> tuple[Block, ...]:
+    """Return the quantities that are tests, with the p values that they are read by."""
+    tested = [str(row["id"]) for row in rows if row.get("p_value") is not None]
+    if not tested:
+        return ()
+    lines = tuple((Number(name, Show.LABEL), Number(name, Show.P_VALUE)) for name in tested)
+    return (Heading("Tests"), Grid(columns=("Test", "p"), rows=lines, widths=(5, 1.2)))
 
 
 def _endnotes(rows: Sequence[ResultDict]) -> tuple[Block, ...]:
