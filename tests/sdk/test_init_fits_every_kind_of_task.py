@@ -2,13 +2,14 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from proctor_sdk.commands.init import manifest_text, model_text
 from proctor_sdk.manifest import parse_manifest
 from proctor_sdk.outputs import TASKS
 from proctor_sdk.predictions import TaskSpec, parse_prediction
-from proctor_sdk.runtime import Case, answer
+from proctor_sdk.runtime import Case, answer, mask_of
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -22,3 +23,11 @@ def test_example_answers_as_its_manifest_promises(task, tmp_path):
     answer(Case("c1"), root=tmp_path, **outputs)
     line = (tmp_path / "predictions.jsonl").read_bytes().strip()
     assert parse_prediction(line, task=spec).outputs == json.loads(line)["outputs"]
+
+
+def test_mask_of_takes_arrays_of_any_shape_and_flat_sequences():
+    pixels = np.array([[0, 1, 1], [1, 0, 0]])
+    mask = mask_of({"a": pixels, "b": [0, 0, 0, 0, 0, 1]}, pixels.shape, spacing=(2, 1))
+    assert mask == {
+        "size": [2, 3], "labels": {"a": [1, 3], "b": [5, 1]}, "spacing": [2.0, 1.0],
+    }  # fmt: skip

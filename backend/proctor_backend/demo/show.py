@@ -41,7 +41,7 @@ class Show:
         """Print every result that has a conclusion."""
         table = Table(title=f"DEMONSTRATION · {title}", title_justify="left")
         for column in ("result", "estimate", "interval", "n", "conclusion"):
-            table.add_column(column)
+            table.add_column(column, overflow="fold")
         for result in results:
             conclusion = str(result["conclusion"])
             style = CONCLUSION_STYLES.get(conclusion, "yellow")
@@ -61,7 +61,7 @@ class Show:
             self.console.print(f"  {pdf}", highlight=False, soft_wrap=True)
         table = Table(title=f"Dashboard: {url}", title_justify="left")
         for column in ("role", "e-mail", "password"):
-            table.add_column(column)
+            table.add_column(column, overflow="fold")
         for role, person in people.items():
             table.add_row(role, person["email"], person["password"])
         self.console.print(table)

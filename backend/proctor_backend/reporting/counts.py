@@ -14,13 +14,14 @@ from proctor_backend.reporting.words import attribute, plain_words
 FLOW = "count.accountability"
 BASELINE = "count.baseline"
 NUMBERS = "count.numbers"
+# In the order in which cases go.
 STEPS = {
-    "ok": "Answered",
-    "run": "Run",
-    "failed": "Failed",
-    "indeterminate": "Indeterminate",
     "enrolled": "Enrolled",
     "excluded": "Excluded",
+    "run": "Run",
+    "ok": "Answered",
+    "indeterminate": "Indeterminate",
+    "failed": "Failed",
     "analysed": "Analysed",
 }
 # Steps that leave the flow; they stand at its side.
@@ -46,7 +47,10 @@ def count_results(measurement: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _flow(accountability: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    for step, entry in accountability.items():
+    # Canonical JSON orders by name; a reader follows the cases.
+    steps = [*(step for step in STEPS if step in accountability), *accountability]
+    for step in dict.fromkeys(steps):
+        entry = accountability[step]
         name, text = f"{FLOW}.{step}", STEPS.get(step, plain_words(step))
         if isinstance(entry, list | tuple):
             for part in entry:

@@ -54,7 +54,7 @@ def _end_evaluation(
 
 
 def _end_cohort(records: Records, cohort: Mapping[str, Any], detail: str) -> None:
-    problem = {"line": None, "field": "", "what": detail, "cure": "Ask the operator."}
+    problem = {"row": 0, "column": "", "what": detail, "cure": "Ask the operator."}
     records.commit(
         Move("cohorts", cohort["_id"], CohortState.REJECTED, {"problems": [problem]}),
         event=Event(kind="cohort.rejected", chain="platform", actor="worker:ingest"),

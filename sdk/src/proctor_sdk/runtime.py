@@ -85,7 +85,7 @@ def mask_of(
     """Return a segmentation as runs: for each label, its pixels in C order, true or false.
 
     Args:
-        labels: name to pixels, flat: `{"tumour": array.ravel()}`.
+        labels: name to pixels: `{"tumour": array}`, or any flat sequence in row order.
         size: rows and columns, or slices, rows and columns.
         spacing: millimetres a pixel along each side, where the input does not say it.
     """
@@ -97,7 +97,12 @@ def mask_of(
 
 
 def runs_of(pixels: Iterable[Any]) -> list[int]:
-    """Return the runs of true pixels: each run's start and length, in one list."""
+    """Return the runs of true pixels: each run's start and length, in one list.
+
+    An array of any shape is taken in row order.
+    """
+    if hasattr(pixels, "ravel"):
+        pixels = pixels.ravel().tolist()
     runs: list[int] = []
     open_run = False
     place = -1

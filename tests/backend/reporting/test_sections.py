@@ -7,6 +7,7 @@ from material import material, measurement, result
 
 from proctor_backend.domain.errors import InvalidInputError, PlatformError
 from proctor_backend.reporting import SLOTS, build_context, check_texts, core_sections, sections
+from proctor_backend.reporting.counts import FLOW, count_results
 from proctor_backend.reporting.sections.checklists import CHECKLISTS
 
 FOLDER = Path(sections.__file__).parent
@@ -84,3 +85,12 @@ def test_a_test_without_an_interval_is_told_by_its_p_value() -> None:
     tests = [block.as_dict() for block in blocks if block.as_dict().get("columns") == ["Test", "p"]]
     assert "log_rank.main" in str(tests)
     assert "p_value" in str(tests)
+
+
+def test_the_flow_is_told_in_the_order_in_which_cases_go():
+    flow = measurement()["accountability"]
+    by_name = {"accountability": dict(sorted(flow.items())), "results": [], "figures": []}
+    told = [row["id"] for row in count_results(by_name) if row["id"].startswith(f"{FLOW}.")]
+    steps = [name.split(".")[2] for name in told]
+    order = ["enrolled", "excluded", "run", "ok", "indeterminate", "failed", "analysed"]
+    assert list(dict.fromkeys(steps)) == [step for step in order if step in flow]

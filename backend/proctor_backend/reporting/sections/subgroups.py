@@ -24,9 +24,9 @@ from proctor_backend.reporting.words import (
 
 _CONCLUSIONS = (
     "A difference is shown when the corrected test rejects and the interval lies beyond the "
-    "margin; it is below the margin when the test rejects and the interval does not lie "
-    "beyond it; no relevant difference is shown when the whole interval lies inside the "
-    "margin; all else is inconclusive. A difference is associated with a group; no cause is "
+    "margin; it is below the margin when the test rejects and the whole interval lies inside "
+    "it; no relevant difference is shown when the interval lies inside and the test does not "
+    "reject; all else is inconclusive. A difference is associated with a group; no cause is "
     "claimed."
 )
 

@@ -68,7 +68,14 @@ def _show(arguments: argparse.Namespace) -> None:
             )
             return
         cohort = client.get(f"/cohorts/{arguments.cohort}")
-    print_json(cohort) if arguments.json else print_fields(cohort, _FIELDS)
+    if arguments.json:
+        print_json(cohort)
+        return
+    print_fields(cohort, _FIELDS)
+    for problem in cohort.get("problems") or ():  # the owner's eyes only
+        place = f"row {problem['row']}" if problem.get("row") else "table"
+        column = f", {problem['column']}" if problem.get("column") else ""
+        print(f"{place}{column}: {problem['what']}\n  cure: {problem['cure']}")
 
 
 def _terms(arguments: argparse.Namespace) -> None:
