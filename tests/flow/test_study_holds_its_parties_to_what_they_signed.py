@@ -40,7 +40,7 @@ def test_second_entry_beyond_the_terms_is_refused(lab, study, running):
 
 
 def test_amendment_after_staging_is_refused_in_favour_of_a_deviation(lab, study, running):
-    body = {"protocol": protocol_text(alpha=0.01), "reason": "A stricter level."}
+    body = {"protocol": protocol_text(title="An amended title"), "reason": "A better title."}
     answer = lab["statistician"].ask("POST", f"/studies/{study}/amendments", json=body)
     assert answer.status_code == 409
     assert "deviation" in answer.json()["error"]["cure"]
@@ -77,9 +77,11 @@ def test_nobody_waits_for_a_cancelled_run(lab, cancelled):
 def test_entry_of_a_study_that_was_amended_meanwhile_ends(lab, public_cohort, unruly_archive):
     study = lab.study(lab.cohort(rows(12)), public_cohort)
     lab.stack.hold("screen")
-    entry = lab.submit(study, unruly_archive)
-    body = {"protocol": protocol_text(alpha=0.01), "reason": "A stricter level."}
-    lab["statistician"].post(f"/studies/{study}/amendments", body)
-    lab.stack.release("screen")
+    try:
+        entry = lab.submit(study, unruly_archive)
+        body = {"protocol": protocol_text(title="An amended title"), "reason": "A better title."}
+        lab["statistician"].post(f"/studies/{study}/amendments", body)
+    finally:  # whoever comes after needs it
+        lab.stack.release("screen")
     lab.settle(entry)
     assert shown_to_vendor(lab, entry)["reason_code"] == "CANCELLED"

@@ -24,6 +24,7 @@ from proctor_workers.hidden_data.rows import (
 REQUIRED = ("patient",)
 REFERENCES = ("reference_value", "reference_outputs", "reference_file")
 BATCH = 4096
+LONGEST_NAME = 1 << 17  # of a column, before anything else is read
 _RATER = re.compile(r"rater\.(?:[A-Za-z][A-Za-z0-9_-]{0,47})?")
 
 
@@ -59,6 +60,7 @@ def _read_table(path: Path, table_format: str, problems: Problems) -> pa.Table |
 
 def _read_csv(path: Path) -> pa.Table:
     """Read every cell as text, so that identifiers keep their zeros; inputs are typed later."""
+    csv.field_size_limit(LONGEST_NAME)  # of this process: somebody else may have raised it
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as lines:
         names = next(csv.reader(lines), [])
     return pa_csv.read_csv(
