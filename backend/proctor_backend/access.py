@@ -14,8 +14,8 @@ QUEUES = ("screen", "ingest", "run.cpu", "run.gpu", "measure", "draft", "render"
 EVENT_EXCHANGE = "proctor.events"
 COLLECTIONS = (
     "organisations", "persons", "bindings", "tokens", "sessions", "attempts",
-    "studies", "protocols", "deviations", "cohorts", "models", "entries",
-    "evaluations", "shards", "reports", "reviews", "views",
+    "studies", "protocols", "deviations", "cohorts", "withdrawals", "comparisons", "models",
+    "entries",    "evaluations", "shards", "runners", "reports", "reviews", "queries", "views",
     "audit_events", "audit_chains", "outbox", "exposure_ledger", "released_cells",
     "system", "fs.files", "fs.chunks",
 )  # fmt: skip
@@ -67,9 +67,12 @@ ACCESS: dict[str, ComponentAccess] = {
             entries="readWrite",
             evaluations="readWrite",
             shards="readWrite",
+            runners="readWrite",
             reports="readWrite",
             exposure_ledger="readWrite",
             cohorts="readWrite",  # the sweeper marks whom it woke
+            withdrawals="readWrite",
+            comparisons="readWrite",
             studies="read",
             protocols="read",
             system="readWrite",
@@ -99,9 +102,10 @@ ACCESS: dict[str, ComponentAccess] = {
         amqp=_consume("screen"),
     ),
     "ingest": ComponentAccess(
-        mongo=_commit(cohorts="readWrite") | _FILES,
+        mongo=_commit(cohorts="readWrite", withdrawals="readWrite", comparisons="readWrite")
+        | _FILES,
         buckets={
-            "quarantine": "read",
+            "quarantine": "readWrite",  # a withdrawn patient's files are erased there too
             "hidden": "readWrite",
             "public": "readWrite",
             "reference": "readWrite",
@@ -113,19 +117,23 @@ ACCESS: dict[str, ComponentAccess] = {
             entries="readWrite",
             evaluations="readWrite",
             reports="readWrite",
-            shards="read",
+            shards="readWrite",  # a withdrawn patient's predictions are erased
             studies="read",
             protocols="read",
             deviations="read",
             cohorts="read",
-            reviews="read",
+            withdrawals="readWrite",
+            comparisons="read",
+            reviews="readWrite",
+            queries="readWrite",
+            views="readWrite",
             persons="read",
             organisations="read",
             exposure_ledger="readWrite",
             released_cells="readWrite",
         )
         | _FILES,
-        buckets={"predictions": "read", "reference": "read", "artefacts": "readWrite"},
+        buckets={"predictions": "readWrite", "reference": "read", "artefacts": "readWrite"},
         amqp=_consume("measure", "draft", "render"),
     ),
     "signer": ComponentAccess(
@@ -154,10 +162,10 @@ ACCESS: dict[str, ComponentAccess] = {
 
 # Which of the key files a component is given; nobody has them all.
 KEYS: dict[str, tuple[str, ...]] = {
-    "api": ("encryption.pub", "signing.pub", "session.key"),
+    "api": ("encryption.pub", "signing.pub", "ingest.pub", "session.key"),
     "control": ("encryption.key", "encryption.pub"),
     "screen": ("encryption.key", "encryption.pub"),
-    "ingest": ("cohort.key",),
+    "ingest": ("cohort.key", "ingest.key"),
     "measure": ("signing.pub",),
     "signer": ("signing.key", "signing.pub"),
     "viewer": (),

@@ -21,7 +21,22 @@ class Step:
     apply: Callable[[Records], None]
 
 
-STEPS: tuple[Step, ...] = (Step(1, "collections and indexes", Records.prepare),)
+def _lineages(records: Records) -> None:
+    """Make every cohort the first version of itself, and prepare what versions need."""
+    records.prepare()
+    cohorts, evaluations = records.db["cohorts"], records.db["evaluations"]
+    for cohort in cohorts.find({"lineage": {"$exists": False}}, {"_id": 1}):
+        fields = {"lineage": cohort["_id"], "previous": None, "findings": [], "overrides": []}
+        cohorts.update_one({"_id": cohort["_id"]}, {"$set": fields})
+        evaluations.update_many(
+            {"cohort": cohort["_id"]}, {"$set": {"cohort_lineage": cohort["_id"]}}
+        )
+
+
+STEPS: tuple[Step, ...] = (
+    Step(1, "collections and indexes", Records.prepare),
+    Step(2, "cohorts have lineages", _lineages),
+)
 
 
 def applied(records: Records) -> list[dict[str, object]]:

@@ -29,7 +29,7 @@ from proctor_backend.domain.errors import (
     PlatformError,
     StateConflictError,
 )
-from proctor_backend.domain.ids import utc_now
+from proctor_backend.domain.ids import utc_in, utc_now
 from proctor_backend.domain.messages import Message
 from proctor_backend.domain.states import State, sources
 
@@ -168,10 +168,13 @@ class Records:
         )
         return done.matched_count == 1
 
-    def wake(self, *messages: Message) -> None:
-        """File wake-ups again that may have been lost; a second one does no harm."""
-        now = utc_now()
-        rows = [_task_row(m) | {"schema": SCHEMA, "created_at": now} for m in messages]
+    def wake(self, *messages: Message, after_s: float = 0.0) -> None:
+        """File wake-ups again that may have been lost; a second one does no harm.
+
+        They leave when `after_s` is over.
+        """
+        base = {"schema": SCHEMA, "created_at": utc_now(), "due_at": utc_in(after_s)}
+        rows = [_task_row(m) | base for m in messages]
         if rows:
             self.db.outbox.insert_many(rows)
 
@@ -231,9 +234,22 @@ class Records:
 
     def replace_file(self, name: str, content: bytes) -> None:
         """Keep a file under a name, instead of what an interrupted try left there."""
+        self.remove_file(name)
+        self._files.upload_from_stream(name, io.BytesIO(content))
+
+    def remove_file(self, name: str) -> None:
+        """Forget the file of a name, if there is one."""
         for old in self.db["fs.files"].find({"filename": name}, {"_id": 1}):
             self._files.delete(old["_id"])
-        self._files.upload_from_stream(name, io.BytesIO(content))
+
+    def forget_private(self, field: str, values: Sequence[str]) -> int:
+        """Erase the private bodies of events in which `field` is one of the values; count them.
+
+        A body goes together with the key of its commitment: the chain stays whole (domain/audit).
+        """
+        gone = {"private": None, "private_key": None}
+        query = {f"private.{field}": {"$in": list(values)}}
+        return int(self.db["audit_events"].update_many(query, {"$set": gone}).modified_count)
 
     def files_named(self, prefix: str) -> list[str]:
         """Return the names that start with `prefix`, in order."""

@@ -32,6 +32,14 @@ class Settings(BaseSettings):
     viewer_url: str = Field(default="", description="Address of the image viewer.")
     runner_token: str = Field(default="", description="Secret a runner claims leases with.")
     work_dir: Path = Field(default=Path("work"), description="Folder for a process's own files.")
+    cache_dir: str = Field(
+        default="",
+        description="Folder of a host's cache of canonical files, shared by its runners; empty "
+        "for the folder cache in work_dir.",
+    )
+    cache_bytes: int = Field(
+        default=64 * 2**30, description="Most bytes that the cache may hold; 0 keeps none."
+    )
     report_image: Path = Field(
         default=Path("report-image.tar"),
         description="Image archive with the Python that report plugins run in.",

@@ -123,7 +123,7 @@ def records(database: Records) -> Iterator[Records]:
 
 @pytest.fixture
 def settings(s3_url: str, tmp_path: Path) -> Settings:
-    for name in ("encryption", "signing"):
+    for name in ("encryption", "signing", "ingest"):
         _, public = generate_keypair()
         (tmp_path / f"{name}.pub").write_text(encode_key(public))
     return Settings(

@@ -233,7 +233,7 @@ def test_another_organisation_cannot_sign_for_the_owner_of_a_cohort(
 def test_images_with_headers_that_the_protocol_does_not_grant_cannot_be_locked(
     cast: Cast, drafted: Drafted, records: Records
 ) -> None:
-    granted = {"description": {"headers_granted": ["Manufacturer"]}}
+    granted = {"headers": ["Manufacturer"]}
     records.db["cohorts"].update_one({"_id": drafted.hidden}, {"$set": granted})
     answer = sign_as(cast, drafted.id, "statistician", "statistician")
     assert answer.status_code == 409

@@ -76,7 +76,9 @@ def _cohort(shards: int) -> Doc:
     blocks = [
         {"block": f"b{n}", "cases": SHARD_CASES, "bytes": 1, "sha256": "cd" * 32} for n in numbers
     ]
-    base = {"_id": new_id("coh"), "org": new_id("org"), "visibility": "hidden", "state": "READY"}
+    cohort = new_id("coh")
+    base = {"_id": cohort, "lineage": cohort, "org": new_id("org"), "visibility": "hidden"}
+    base |= {"state": "READY", "version": 1, "previous": None}
     terms = {
         "allowed_tasks": ["binary_classification"],
         "max_evaluations": 9,

@@ -13,6 +13,7 @@ from proctor_backend.domain.evaluation import PLATFORM_FAILURES_PER_SHARD, Failu
 from proctor_backend.domain.ids import new_id, utc_in
 from proctor_backend.services import lease as leases
 from proctor_backend.services import record as recording
+from proctor_backend.services.schedule import RunnerWord
 from proctor_sdk.reasons import ReasonCode
 
 PART = {"seq": 0, "sha256": "ab" * 32, "size": 10, "cases": 2}
@@ -25,8 +26,8 @@ def claim(servers, as_control, store_of, keys):
 
     def claim_as(runner, shard):
         store, settings = store_of("control"), servers.settings("control")
-        names = {"runner": runner, "host": "h"}
-        return leases.claim_shard(as_control, store, settings, keys[0], shard, **names)
+        word = RunnerWord(runner=runner, host="h")
+        return leases.claim_shard(as_control, store, settings, keys[0], shard, word)
 
     return claim_as
 

@@ -11,6 +11,8 @@ FIRST = {
     "shards": "WAITING",
     "studies": "DRAFT",
     "cohorts": "OPEN",
+    "withdrawals": "ASKED",
+    "queries": "OPEN",
     "reports": "DRAFTING",
 }
 TABLES = sorted(TRANSITIONS)

@@ -10,7 +10,13 @@ from proctor_backend.domain.ids import new_id
 from proctor_backend.domain.keys import upload_key
 from proctor_backend.local import LocalStack
 from proctor_backend.objects import ObjectStore
-from proctor_workers.hidden_data.ingest import IngestReport, ingest_cohort
+from proctor_backend.settings import Settings
+from proctor_workers.hidden_data.ingest.destinations import BucketDestination
+from proctor_workers.hidden_data.ingest.outline import Ingest, ingest_cohort
+from proctor_workers.hidden_data.ingest.plan_file import settings_of
+from proctor_workers.hidden_data.ingest.report import Ingested, IngestReport
+from proctor_workers.hidden_data.ingest.sources import QuarantineSource
+from proctor_workers.hidden_data.pseudonyms import Pseudonyms
 
 KEY = b"a master key of this test's own!"
 
@@ -21,6 +27,7 @@ class Partner:
 
     outside: ObjectStore
     inside: ObjectStore
+    settings: Settings  # of the component that ingests
     work_dir: Path
     cohort: str
     key: bytes = KEY
@@ -32,12 +39,34 @@ class Partner:
         table_format: str = "csv",
         **cohort: Any,
     ) -> IngestReport:
-        index: dict[str, Any] = {"table": self.upload(table) | {"format": table_format}}
-        index["files"] = [
-            {"path": path} | self.upload(content) for path, content in (files or {}).items()
-        ]
-        document = {"_id": self.cohort, "visibility": "hidden", "description": {}} | cohort
-        return ingest_cohort(self.inside, document, index, self.work_dir, self.key)
+        return self.ingested(table, files, table_format, **cohort).report
+
+    def ingested(
+        self,
+        table: bytes,
+        files: Mapping[str, bytes] | None = None,
+        table_format: str = "csv",
+        *,
+        visibility: str = "hidden",
+        description: Mapping[str, Any] | None = None,
+    ) -> Ingested:
+        digests = {path: self.upload(content)["sha256"] for path, content in (files or {}).items()}
+        path = self.work_dir / "table"
+        path.write_bytes(table)
+        plan, problems = settings_of(description or {})
+        assert not problems, problems
+        bucket = "public" if visibility == "public" else "hidden"
+        return ingest_cohort(
+            Ingest(
+                plan=plan,
+                table=path,
+                table_format=table_format,
+                source=QuarantineSource(self.settings, self.cohort, digests),
+                destination=BucketDestination(self.settings, self.cohort, self.cohort, bucket),
+                pseudonyms=Pseudonyms(self.key, self.cohort),
+                folder=self.work_dir / "ingest",
+            )
+        )
 
     def upload(self, content: bytes) -> dict[str, Any]:
         digest = hashlib.sha256(content).hexdigest()
@@ -51,4 +80,4 @@ class Partner:
 
 def new_partner(servers: LocalStack, work_dir: Path) -> Partner:
     outside, inside = (ObjectStore.connect(servers.settings(name)) for name in ("api", "ingest"))
-    return Partner(outside, inside, work_dir, new_id("coh"))
+    return Partner(outside, inside, servers.settings("ingest"), work_dir, new_id("coh"))

@@ -108,7 +108,7 @@ def test_changed_mask_is_another_cohort(partner: Partner) -> None:
         ("patient,reference_outputs\np1,[]\n", "reference_outputs", "no JSON object"),
         ('patient,reference_value,rater.a\np1,1,"{""value"": 1}"\n', "rater.a", "quantities"),
         ("patient,reference_file\np1,../x\n", "reference_file", "outside the upload"),
-        ("patient,reference_file\np1,x.png\n", "reference_file", "not uploaded"),
+        ("patient,reference_file\np1,x.png\n", "reference_file", "not there"),
         ("patient,reference_value,rater.<b>\np1,1,1\n", "rater.<b>", "rater's name"),
         ('patient,reference_value,"rater.a\nb"\np1,1,1\n', "'rater.a\\nb'", "not printable"),
         ("patient,reference_value," + "x" * 200_000 + "\np1,1,1\n", "", "cannot be read"),

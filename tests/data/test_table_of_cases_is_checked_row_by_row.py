@@ -85,23 +85,40 @@ def test_file_that_belongs_to_no_case_is_named(partner: Partner) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "what"),
+    "content",
     [
-        (b"\xff\xd8\xff\xe0 jpeg", "is JPEG, which is not read yet"),
-        (b"\x1f\x8b\x08 gzip", "is gzip (NIfTI?), which is not read yet"),
-        (b"hello", "is of an unknown format"),
-        (bytes(128) + b"DICM" + b"\1" * 50, "lacks SamplesPerPixel"),
-        (b"\x89PNG\r\n\x1a\n broken", "is a damaged PNG file"),
+        b"\xff\xd8\xff\xe0 jpeg",
+        b"\x1f\x8b\x08 gzip",
+        b"hello",
+        bytes(128) + b"DICM" + b"\1" * 50,
+        b"\x89PNG\r\n\x1a\n broken",
+        b"PK\x03\x04 archive",
     ],
 )
-def test_file_of_a_format_not_read_is_named_by_row(
-    partner: Partner, content: bytes, what: str
+def test_case_whose_file_cannot_be_read_is_left_out_and_named_by_its_row(
+    partner: Partner, content: bytes
 ) -> None:
-    table = b"patient,reference_value,files\np1,1,\np2,1,scan\n"
+    table = b"patient,reference_value,files\np1,1,\np2,1,Jane Doe\n"
 
-    report = partner.ingest(table, {"scan": content})
+    report = partner.ingest(table, {"Jane Doe": content})
 
-    assert [(p["row"], p["column"], p["what"]) for p in report.problems] == [(2, "files", what)]
+    (found,) = (one for one in report.findings if one["key"] == "file.unreadable")
+    assert (found["severity"], found["count"]) == ("error", 1)
+    assert found["message"]
+    assert found["cure"]
+    assert found["places"][0]["case"] == "row 2"
+    assert report.left_out == {"file.unreadable": 1}
+    assert report.cases == 1
+    assert "Jane" not in str(report)
+
+
+def test_cohort_of_which_nothing_can_be_read_is_refused_and_nothing_is_kept(
+    partner: Partner,
+) -> None:
+    report = partner.ingest(b"patient,reference_value,files\np1,1,x\n", {"x": b"hello"})
+
+    (problem,) = report.problems
+    assert (problem["row"], problem["column"]) == (1, "files")
     assert partner.stored() == {}
     assert partner.stored("reference") == {}
 

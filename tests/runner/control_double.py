@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -24,8 +25,11 @@ class ControlDouble:
         self.lost = self.cancelled = False
         self.away = 0  # so many requests are answered 503
         self.changes: dict[str, Any] = {}
+        self.served: Counter[str] = Counter()  # bytes by kind of object
+        self.told: list[dict[str, Any]] = []  # what runners said of themselves
         self._task = task
         self._blocks: list[dict[str, Any]] = []
+        self._lists: dict[str, str] = {}
         self._sealed(image)
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self.url = f"http://127.0.0.1:{self._server.server_port}"
@@ -51,11 +55,24 @@ class ControlDouble:
             "config_digest": image.config_digest,
         }
 
-    def add_block(self, name: str, cases: list[dict[str, Any]]) -> None:
+    def add_file(self, content: bytes) -> dict[str, Any]:
+        """Store a file; returns its line in a case."""
+        digest = hashlib.sha256(content).hexdigest()
+        self.objects[f"files/{digest}"] = content
+        return {"name": "0.dcm", "role": "image", "sha256": digest, "size": len(content)}
+
+    def add_block(
+        self, name: str, cases: list[dict[str, Any]], *, upcoming: bool = False
+    ) -> None:
         content = b"".join(json.dumps(case).encode() + b"\n" for case in cases)
         self.objects[f"blocks/{name}"] = content
         digest = hashlib.sha256(content).hexdigest()
-        self._blocks.append({"block": name, "cases": len(cases), "sha256": digest})
+        self._lists[digest] = f"blocks/{name}"
+        block = {"block": name, "cases": len(cases), "sha256": digest}
+        if upcoming:
+            self.changes["upcoming"] = {"blocks": [block]}
+        else:
+            self._blocks.append(block)
 
     def answers(self) -> list[dict[str, Any]]:
         lines: list[dict[str, Any]] = []
@@ -79,16 +96,16 @@ class ControlDouble:
             "manifest": {"indeterminate": {"reasons": []}}, "limits": limits, "task": self._task,
             "attempt_key": base64.b64encode(b"k" * 32).decode(), "window": 1, "isolation": "run",
             "runtime": "any", "gpu": False, "restarts": 0,
-            "blocks": [
-                block | {"url": f"{self.url}/objects/blocks/{block['block']}"}
-                for block in self._blocks
-            ],
+            "blocks": self._blocks, "upcoming": None,
             "answered": [
                 part | {"url": f"{self.url}/objects/{part['key']}"} for part in self.parts
             ],
         } | self.changes  # fmt: skip
 
     def post(self, path: str, token: str, body: dict[str, Any]) -> tuple[int, Any]:
+        if path == "/runners":
+            self.told.append(body)
+            return 204, None
         if path == "/leases":
             return (200, self.grant()) if token == "runner" and not self.ended else (409, {})
         _, _, lease, *verb = path.split("/")
@@ -101,7 +118,8 @@ class ControlDouble:
         return 200, {"expires_at": "", "cancelled": self.cancelled}
 
     def _files(self, body: Any) -> tuple[int, Any]:
-        return 200, {"urls": {sha: f"{self.url}/objects/files/{sha}" for sha in body["sha256"]}}
+        places = {sha: self._lists.get(sha, f"files/{sha}") for sha in body["sha256"]}
+        return 200, {"urls": {sha: f"{self.url}/objects/{at}" for sha, at in places.items()}}
 
     def _parts(self, body: Any, *commit: str) -> tuple[int, Any]:
         key = f"predictions/{self.fence}/{body['seq']}"
@@ -143,7 +161,9 @@ def _handler(control: ControlDouble) -> type[BaseHTTPRequestHandler]:
             return self._answer(status, b"" if document is None else json.dumps(document).encode())
 
         def do_GET(self) -> None:
-            content = control.objects.get(self.path.removeprefix("/objects/"))
+            key = self.path.removeprefix("/objects/").partition("?")[0]
+            content = control.objects.get(key)
+            control.served[key.partition("/")[0]] += len(content or b"")
             self._answer(404 if content is None else 200, content or b"")
 
         def do_PUT(self) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from proctor_backend.domain.result import ACQUISITION
 from proctor_workers.analysis_set import AnalysisSet
 from proctor_workers.answers import FAILED, INDETERMINATE, OK, Texts
 from proctor_workers.endpoints import Study
@@ -53,7 +54,7 @@ def baseline(analysis: AnalysisSet, factors: Sequence[Factor]) -> list[dict[str,
     named = {factor.name: factor for factor in factors if not factor.intersection}
     rows = []
     for name, values in sorted(analysis.attributes.items()):
-        if name == "imaging_study":
+        if name == "imaging_study" or name.startswith(ACQUISITION):
             continue
         numeric = _numbers(values)
         factor = named.get(name)

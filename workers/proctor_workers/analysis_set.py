@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from proctor_backend.domain.errors import DataError
+from proctor_backend.domain.result import ACQUISITION
 from proctor_workers.answers import Answers, Cases, Texts
 from proctor_workers.kinds.base import Columns, Kind, Setting
 from proctor_workers.metrics.sample import Column
@@ -159,10 +160,12 @@ def _strata(
 
 
 def _attributes(cases: Cases) -> dict[str, Texts]:
-    """Return every attribute and the site by its plain name."""
+    """Return every attribute and the site by its plain name, and the acquisition's facts."""
     names = cases.reference.column_names
     found = {
-        name.removeprefix("attr."): cases.texts(name) for name in names if name.startswith("attr.")
+        name.removeprefix("attr."): cases.texts(name)
+        for name in names
+        if name.startswith(("attr.", ACQUISITION))
     }
     for name in ("site", "imaging_study", "reference_method"):
         if name in names:

@@ -1,7 +1,7 @@
 """The evidence of a measurement as four files: what went in, what came out, and their digests."""
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ def write_evidence(
     observations: pa.Table,
     reference: pa.Table,
     measurement: Measurement,
+    confounders: Sequence[str] = (),
     provenance: Mapping[str, Any] | None = None,
 ) -> dict[str, str]:
     """Write the four files into a folder and return the digests of what they hold.
@@ -42,6 +43,7 @@ def write_evidence(
         "schema": EVIDENCE_VERSION,
         "protocol": protocol,
         "manifest": manifest,
+        "confounders": list(confounders),
         "digests": digests,
         "versions": dict(measurement.versions),
         "cpu": cpu(),

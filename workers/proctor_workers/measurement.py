@@ -16,6 +16,7 @@ from proctor_workers.accounting import accountability, baseline, rate_groups
 from proctor_workers.analysis_set import join
 from proctor_workers.comparators import arms, comparison_results
 from proctor_workers.comparison import factors_of, fairness_results, subgroup_results
+from proctor_workers.confounding import confounding_results
 from proctor_workers.endpoints import read_study
 from proctor_workers.explanations import background
 from proctor_workers.figures import measurement_figures
@@ -34,8 +35,12 @@ def measure(
     manifest: Mapping[str, Any],
     observations: pa.Table,
     reference: pa.Table,
+    *,
+    confounders: Sequence[str] = (),
 ) -> Measurement:
     """Measure one model against the reference standard as the protocol says.
+
+    `confounders` are the facts of the acquisition that go with the cohort's reference standard.
 
     Raises:
         DataError: observations and reference standard do not belong together.
@@ -59,9 +64,20 @@ def measure(
     known = background(study, cases, joined, analysis, factors)
     groups = subgroup_results(study, analysis, known)
     sites = site_results(study, analysis, factors)
+    confounded = confounding_results(study, analysis, confounders)
     appendix = fairness_results(study, analysis, factors)
     # 6  accounting, figures, the cases a reviewer looks at
-    results = [*overall, *compared, *further, *scenarios, *rates, *groups, *sites, *appendix]
+    results = [
+        *overall,
+        *compared,
+        *further,
+        *scenarios,
+        *rates,
+        *groups,
+        *sites,
+        *confounded,
+        *appendix,
+    ]
     flow = accountability(study, analysis)
     return Measurement(
         results=tuple(results),

@@ -11,6 +11,7 @@ from typing import Any
 
 from proctor_backend.domain.errors import InvalidInputError, TamperedError
 from proctor_sdk.canonical import canonical_bytes, strict_loads
+from proctor_sdk.evidence_files import NOT_RECOMPUTABLE, WITHDRAWN
 from proctor_workers.evidence import (
     EVIDENCE,
     OBSERVATIONS,
@@ -25,6 +26,12 @@ from proctor_workers.measurement import measure
 
 TOLERANCE = 1e-9  # what another processor may change in the last bits
 _FILES = (EVIDENCE, OBSERVATIONS, REFERENCE, RESULTS)
+
+
+class WithdrawnError(InvalidInputError):
+    """The evidence has lost a patient, as the data partner wished."""
+
+    code = "withdrawn"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,10 +74,13 @@ def recompute(path: Path) -> RecomputeReport:
     """Verify an evidence folder or zip and measure again from it.
 
     Raises:
+        WithdrawnError: a patient was withdrawn, so the evidence of single cases was erased.
         InvalidInputError: files are missing.
         TamperedError: a file does not have its recorded digest.
     """
     with _opened(path) as folder:
+        if (folder / WITHDRAWN).is_file():
+            raise WithdrawnError(NOT_RECOMPUTABLE, cure="Its signed results stand.")
         missing = [name for name in _FILES if not (folder / name).is_file()]
         if missing:
             raise InvalidInputError(
@@ -86,7 +96,11 @@ def recompute(path: Path) -> RecomputeReport:
                 cure="Fetch the evidence again; if it persists, its storage was altered.",
             )
     again = measure(
-        document["protocol"], document["manifest"], evidence.observations, evidence.reference
+        document["protocol"],
+        document["manifest"],
+        evidence.observations,
+        evidence.reference,
+        confounders=document.get("confounders", ()),
     )
     made = canonical_bytes(again.as_dict())
     difference, where = _largest_difference(strict_loads(evidence.results), strict_loads(made))
@@ -113,7 +127,7 @@ def _opened(path: Path) -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as name, zipfile.ZipFile(path) as archive:
         for member in archive.namelist():
             file = PurePosixPath(member).name
-            if file in _FILES:
+            if file in (*_FILES, WITHDRAWN):
                 (Path(name) / file).write_bytes(archive.read(member))
         yield Path(name)
 

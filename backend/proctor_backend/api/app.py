@@ -7,6 +7,7 @@ from proctor_backend.api import (
     routes_entries,
     routes_people,
     routes_platform,
+    routes_queries,
     routes_reports,
     routes_studies,
 )
@@ -27,6 +28,7 @@ ROUTERS = (
     routes_entries.router,
     routes_reports.router,
     routes_reports.audit_router,
+    routes_queries.router,
 )
 
 

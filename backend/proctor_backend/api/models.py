@@ -1,11 +1,13 @@
 """What requests may hold: every field with its limit, nothing that is not named."""
 
+from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from proctor_backend.domain.cohort import CountScope, Visibility
 from proctor_backend.domain.people import OrganisationKind, Role, Scope
+from proctor_backend.domain.review import QueryAnswer
 from proctor_backend.domain.study import Severity
 
 Line = Annotated[str, Field(min_length=1, max_length=300)]
@@ -120,10 +122,15 @@ class SignatureRequest(_Request):
     lock_digest: Digest | None = None
 
 
-class AmendmentRequest(_Request):
+class RevisionRequest(ProtocolRequest):
+    """The new text of a draft's protocol; `cohort` is another version of its hidden cohort."""
+
+    cohort: Id | None = None
+
+
+class AmendmentRequest(RevisionRequest):
     """A new protocol version and its reason."""
 
-    protocol: ProtocolText
     reason: Text
 
 
@@ -168,15 +175,38 @@ class ListedFileRequest(FileRequest):
 
 
 class CohortCloseRequest(_Request):
-    """The table and the files of a cohort; a long list is an uploaded index."""
+    """The table and the files of a cohort; a long list is an uploaded index.
+
+    `without` instead makes a further version of the one before it, without these cases.
+    """
 
     table: TableRequest | None = None
     files: list[ListedFileRequest] = Field(default_factory=list, max_length=5_000)
     index_sha256: Sha256 | None = None
+    without: list[Line] = Field(default_factory=list, max_length=10_000)
+
+
+class VersionRequest(_Request):
+    """A further version of a cohort; what is not given is taken over."""
+
+    description: dict[Line, Any] | None = Field(default=None, max_length=50)
+
+
+class TermsScope(_Request):
+    """Whom terms are for: one study, or one vendor's organisation."""
+
+    study: Id | None = None
+    vendor_org: Id | None = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> "TermsScope":
+        if (self.study is None) == (self.vendor_org is None):
+            raise ValueError("give a study or a vendor_org, one of both")
+        return self
 
 
 class TermsRequest(_Request):
-    """The data partner's terms."""
+    """The data partner's terms; with a scope they override the cohort's for it alone."""
 
     allowed_tasks: list[Line] = Field(min_length=1, max_length=20)
     max_evaluations: int = Field(ge=0, le=100_000)
@@ -186,9 +216,24 @@ class TermsRequest(_Request):
     min_patients: int = Field(default=0, ge=0, le=1_000)
     min_cell: int = Field(default=0, ge=0, le=1_000)
     applies_to: CountScope = CountScope.ATTRIBUTE_COUNTS
-    precision: int | None = Field(default=None, ge=0, le=10)
+    precision: int | None = Field(default=None, ge=1, le=10)
     counts_visible: bool = False
-    submission_cases: bool = False
+    scope: TermsScope | None = None
+
+
+class QualityForm(StrEnum):
+    """How a quality report is given."""
+
+    JSON = "json"
+    HTML = "html"
+
+
+class OverrideRequest(_Request):
+    """A finding that the owner accepts, and why; the report prints the reason."""
+
+    finding: Line
+    reason: Text
+    password: Password
 
 
 class WithdrawalRequest(_Request):
@@ -196,6 +241,12 @@ class WithdrawalRequest(_Request):
 
     reason: Text
     password: Password
+
+
+class PatientWithdrawalRequest(WithdrawalRequest):
+    """A patient, by original id or by pseudonym, and why the patient's data are taken back."""
+
+    patient: Line
 
 
 class ImageRequest(_Request):
@@ -235,11 +286,32 @@ class EntryCloseRequest(_Request):
     sealed_sha256: Sha256
 
 
+class ComparisonCloseRequest(_Request):
+    """The sealed file of fingerprints that was sent."""
+
+    sealed_sha256: Sha256
+    size: int = Field(gt=0)
+
+
 class CategoryRequest(_Request):
     """What kind of error a case shows."""
 
     category: Line
     note: Annotated[str, Field(max_length=4_000)] = ""
+
+
+class QueryRequest(_Request):
+    """A case whose reference value is questioned, and why."""
+
+    case: Id
+    question: Annotated[str, Field(min_length=1, max_length=2_000)]
+
+
+class QueryAnswerRequest(_Request):
+    """Whether a questioned reference value stands, or a new version will change it."""
+
+    answer: QueryAnswer
+    text: Annotated[str, Field(max_length=2_000)] = ""
 
 
 class ViewRequest(_Request):

@@ -1,6 +1,5 @@
 """Routes that need no account: health, keys and limits, the protocol's schema."""
 
-from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter
@@ -9,12 +8,12 @@ from fastapi.responses import JSONResponse
 from proctor_backend.api.context import ActorDep, ToolsDep
 from proctor_backend.api.models import PlanRequest, ProtocolRequest
 from proctor_backend.api.permissions import API
-from proctor_backend.domain.errors import PlatformError
+from proctor_backend.keyfiles import read_key
 from proctor_backend.services import planning
 from proctor_backend.services.enter import LARGEST_IMAGE, PART_SIZE
 from proctor_backend.services.protocols import check_protocol, schema
 from proctor_sdk.dsse import key_id
-from proctor_sdk.encrypt import decode_key, encode_key
+from proctor_sdk.encrypt import encode_key
 
 router = APIRouter(prefix=API, tags=["platform"])
 CONTRACT = "proctor/v1"
@@ -30,12 +29,11 @@ def health(tools: ToolsDep) -> JSONResponse:
 @router.get("/platform")
 def platform(tools: ToolsDep) -> dict[str, Any]:
     """Show the public keys, the limits, and whether this is a demonstration."""
-    folder = tools.settings.keys_dir
-    signing = _public_key(folder, "signing.pub")
+    signing = read_key(tools.settings, "signing.pub")
     return {
         "contract": CONTRACT,
         "demonstration": tools.settings.demonstration,
-        "encryption_public_key": encode_key(_public_key(folder, "encryption.pub")),
+        "encryption_public_key": encode_key(read_key(tools.settings, "encryption.pub")),
         "signing_public_keys": [{"keyid": key_id(signing), "public_key": encode_key(signing)}],
         "limits": {"image_bytes": LARGEST_IMAGE, "part_size": PART_SIZE},
     }
@@ -62,13 +60,3 @@ def plan(tools: ToolsDep, actor: ActorDep, body: PlanRequest) -> dict[str, Any]:
         )
     counts = body.counts.model_dump() if body.counts else {}
     return planning.plan_on_counts(protocol_text=body.protocol, counts=counts)
-
-
-def _public_key(folder: Path, name: str) -> bytes:
-    try:
-        return decode_key((folder / name).read_text("ascii"))
-    except OSError as error:
-        raise PlatformError(
-            "A public key of the platform is missing.",
-            cure="Operators: run `proctor-admin keys`.",
-        ) from error

@@ -29,6 +29,7 @@ Outcome = Literal[
     "wrong_category",
     "missed_lesion",
     "false_mark",
+    "as_reference",
 ]
 
 

@@ -8,14 +8,16 @@ from fastapi.concurrency import run_in_threadpool
 from proctor_backend.api.context import ActorDep, ToolsDep
 from proctor_backend.api.models import (
     AmendmentRequest,
+    ComparisonCloseRequest,
     DeviationRequest,
-    ProtocolRequest,
+    RevisionRequest,
     SignatureRequest,
     StudyRequest,
     VendorRequest,
 )
 from proctor_backend.api.permissions import API
-from proctor_backend.services import planning, plugins, studies
+from proctor_backend.keyfiles import read_key
+from proctor_backend.services import independence, planning, plugins, studies
 
 router = APIRouter(prefix=f"{API}/studies", tags=["studies"])
 
@@ -54,9 +56,11 @@ def plan(tools: ToolsDep, actor: ActorDep, study: str) -> dict[str, Any]:
 
 
 @router.put("/{study}/protocol")
-def revise(tools: ToolsDep, actor: ActorDep, study: str, body: ProtocolRequest) -> dict[str, Any]:
-    """Replace a draft's protocol."""
-    return studies.revise(tools.records, actor, study, protocol_text=body.protocol)
+def revise(tools: ToolsDep, actor: ActorDep, study: str, body: RevisionRequest) -> dict[str, Any]:
+    """Replace a draft's protocol, or go over to another version of its cohort."""
+    return studies.revise(
+        tools.records, actor, study, protocol_text=body.protocol, cohort=body.cohort
+    )
 
 
 @router.put("/{study}/vendor")
@@ -94,7 +98,12 @@ def sign(tools: ToolsDep, actor: ActorDep, study: str, body: SignatureRequest) -
 def amend(tools: ToolsDep, actor: ActorDep, study: str, body: AmendmentRequest) -> dict[str, Any]:
     """Amend a locked protocol, before the first staging only."""
     return studies.amend(
-        tools.records, actor, study, protocol_text=body.protocol, reason=body.reason
+        tools.records,
+        actor,
+        study,
+        protocol_text=body.protocol,
+        reason=body.reason,
+        cohort=body.cohort,
     )
 
 
@@ -111,3 +120,38 @@ def deviate(tools: ToolsDep, actor: ActorDep, study: str, body: DeviationRequest
 def close(tools: ToolsDep, actor: ActorDep, study: str) -> dict[str, Any]:
     """End a study."""
     return studies.close(tools.records, actor, study)
+
+
+@router.get("/{study}/fingerprints")
+def list_comparisons(tools: ToolsDep, actor: ActorDep, study: str) -> dict[str, Any]:
+    """List the comparisons of training images with the study's cohort."""
+    return {"comparisons": independence.list_comparisons(tools.records, actor, study)}
+
+
+@router.post("/{study}/fingerprints", status_code=201)
+def open_comparison(tools: ToolsDep, actor: ActorDep, study: str) -> dict[str, Any]:
+    """Give the address and the key for a sealed file of fingerprints."""
+    return independence.open_comparison(
+        tools.records,
+        tools.store,
+        actor,
+        study,
+        ingest_key=read_key(tools.settings, "ingest.pub"),
+    )
+
+
+@router.post("/{study}/fingerprints/{comparison}/close", status_code=202)
+def close_comparison(
+    tools: ToolsDep, actor: ActorDep, study: str, comparison: str, body: ComparisonCloseRequest
+) -> dict[str, Any]:
+    """Have the sent file compared; it is deleted after that."""
+    independence.close_comparison(
+        tools.records,
+        tools.store,
+        actor,
+        study,
+        comparison,
+        sealed_sha256=body.sealed_sha256,
+        size=body.size,
+    )
+    return {"id": comparison}

@@ -18,6 +18,7 @@ from proctor_backend.objects import ObjectStore
 from proctor_backend.records import Doc, Records
 from proctor_backend.services import lease as leases
 from proctor_backend.services import record as recording
+from proctor_backend.services.schedule import RunnerWord, note_runner
 from proctor_backend.settings import Settings
 from proctor_sdk.reasons import ReasonCode
 
@@ -26,13 +27,28 @@ class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class ClaimBody(_Body):
+class RunnerBody(_Body):
+    """What a runner says of itself: bytes on its host by block, images that are loaded."""
+
+    runner: str = Field(max_length=200)
+    host: str = Field(max_length=200)
+    held: dict[Annotated[str, Field(pattern="^[0-9a-f]{64}$")], int] = Field(
+        default_factory=dict, max_length=500
+    )
+    images: list[Annotated[str, Field(max_length=64)]] = Field(default=[], max_length=100)
+
+    def word(self) -> RunnerWord:
+        """The same as the services take it."""
+        return RunnerWord(
+            runner=self.runner, host=self.host, held=self.held, images=tuple(self.images)
+        )
+
+
+class ClaimBody(RunnerBody):
     """What a runner wants to hold."""
 
     shard: str | None = None
     report: str | None = None
-    runner: str = Field(max_length=200)
-    host: str = Field(max_length=200)
 
 
 class FilesBody(_Body):
@@ -121,14 +137,25 @@ def _claims(
     @app.post("/leases")
     def claim(body: ClaimBody, authorization: Annotated[str, Header()] = "") -> Doc:
         """Lease a shard, or the making of a report's client sections."""
-        if not hmac.compare_digest(_bearer(authorization), settings.runner_token):
-            raise NotSignedInError("This is not a runner's token.")
-        who = {"runner": body.runner, "host": body.host}
+        _require_runner(settings, authorization)
+        word = body.word()
         if body.shard:
-            return leases.claim_shard(records, store, settings, private_key, body.shard, **who)
+            return leases.claim_shard(records, store, settings, private_key, body.shard, word)
         if body.report:
+            who = {"runner": body.runner, "host": body.host}
             return leases.claim_sections(records, settings, body.report, **who)
         raise StateConflictError("Name a shard or a report.")
+
+    @app.post("/runners", status_code=204)
+    def tell(body: RunnerBody, authorization: Annotated[str, Header()] = "") -> None:
+        """Note that a runner lives, and what its host holds."""
+        _require_runner(settings, authorization)
+        note_runner(records, body.word())
+
+
+def _require_runner(settings: Settings, authorization: str) -> None:
+    if not hmac.compare_digest(_bearer(authorization), settings.runner_token):
+        raise NotSignedInError("This is not a runner's token.")
 
 
 def _work(app: FastAPI, records: Records, store: ObjectStore, settings: Settings) -> None:

@@ -51,8 +51,9 @@ class Relay:
         self._events.close()
 
     def relay_once(self) -> int:
-        """Send what is waiting, oldest first; return how many messages were sent."""
-        waiting = self._records.find("outbox", {}, limit=BATCH)
+        """Send what is waiting and due, oldest first; return how many messages were sent."""
+        due = {"due_at": {"$not": {"$gt": utc_now()}}}  # most have no such field
+        waiting = self._records.find("outbox", due, limit=BATCH)
         for row in waiting:
             self._send(row)
             self._records.db.outbox.delete_one({"_id": row["_id"]})

@@ -29,6 +29,10 @@ class Waiting(NamedTuple):
 WAITING = (
     Waiting("entries", {"state": "UPLOADED"}, Task.SCREEN),
     Waiting("cohorts", {"state": "UPLOADED"}, Task.INGEST),
+    Waiting("withdrawals", {"state": "ASKED"}, Task.REMOVE_PATIENT),
+    Waiting("withdrawals", {"state": "REMOVED"}, Task.ERASE_FILES),
+    Waiting("withdrawals", {"state": "FILES_ERASED"}, Task.ERASE_EVIDENCE),
+    Waiting("comparisons", {"state": "UPLOADED"}, Task.COMPARE),
     Waiting("evaluations", {"state": "EVALUATED", "kind": "hidden"}, Task.MEASURE),
     Waiting(
         "reports",

@@ -1,7 +1,7 @@
-"""The terms under which a data partner lends a cohort, and what they allow an entry to do."""
+"""What holds a cohort back, and the terms under which a data partner lends it."""
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
@@ -9,7 +9,26 @@ from typing import Any
 from proctor_backend.domain.errors import TermsRefusedError
 from proctor_backend.domain.ids import parse_utc
 
+# Whom terms are for: one study, or one vendor's organisation; none is everybody.
+Scope = dict[str, Any]
 _DAY_LENGTH = len("2026-11-21")
+# The severity of a finding that holds a cohort back; `warning` and `note` do not.
+BLOCKING = "error"
+
+
+# What a case of each kind consists of: the endings of its canonical files.
+FORMS_OF_KIND: Mapping[str, frozenset[str]] = {
+    "table": frozenset({"csv", "parquet"}),
+    "dicom": frozenset({"dcm"}),
+    "image": frozenset({"png", "tiff"}),
+    "volume": frozenset({"nii", "nrrd"}),
+    "slide": frozenset({"dcm", "tiff"}),
+    "signal": frozenset({"csv", "dcm", "parquet"}),
+}
+_NAMES_OF_FORMS = {
+    "csv": "CSV", "dcm": "DICOM", "nii": "NIfTI", "nrrd": "NRRD", "parquet": "Parquet",
+    "png": "PNG", "tiff": "TIFF",
+}  # fmt: skip
 
 
 class Visibility(StrEnum):
@@ -17,6 +36,45 @@ class Visibility(StrEnum):
 
     HIDDEN = "hidden"
     PUBLIC = "public"
+
+
+def blocking(
+    findings: Sequence[Mapping[str, Any]], overrides: Sequence[Mapping[str, Any]]
+) -> list[Mapping[str, Any]]:
+    """Return the findings that still hold a cohort back: errors that no override names by key."""
+    overridden = {override["finding"] for override in overrides}
+    return [
+        finding
+        for finding in findings
+        if finding["severity"] == BLOCKING and finding["key"] not in overridden
+    ]
+
+
+def kinds_that_fit(forms: Collection[str]) -> list[str]:
+    """Return the kinds of case that files of these forms can be; without files a table only."""
+    if not forms:
+        return ["table"]
+    return [kind for kind, allowed in FORMS_OF_KIND.items() if allowed.issuperset(forms)]
+
+
+def forms_named(forms: Collection[str]) -> str:
+    """Return what a cohort holds in words."""
+    words = [_NAMES_OF_FORMS.get(form, form) for form in sorted(forms)]
+    return f"{', '.join(words)} files" if words else "tables without files"
+
+
+def terms_of(cohort: Mapping[str, Any], study: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the terms that govern a study: its own, else its vendor's, else the cohort's."""
+    wanted: tuple[Scope, ...] = (
+        {"study": study["_id"]},
+        {"vendor_org": study.get("vendor_org")},
+    )
+    for scope in wanted:
+        for terms in cohort.get("scoped_terms") or ():
+            if terms["scope"] == scope:
+                found: Mapping[str, Any] = terms
+                return found
+    return cohort.get("terms")
 
 
 class CountScope(StrEnum):
@@ -38,9 +96,8 @@ class Terms:
     min_patients: int = 0
     min_cell: int = 0
     applies_to: CountScope = CountScope.ATTRIBUTE_COUNTS
-    precision: int | None = None
+    precision: int | None = None  # significant digits of what leaves towards a vendor
     counts_visible: bool = False
-    submission_cases: bool = False
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> "Terms":

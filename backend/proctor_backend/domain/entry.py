@@ -57,6 +57,13 @@ def _misfits(
         yield "task.kind", f"the study is about {protocol['task']}", "Enter it for another study."
     yield from _missing_operating_points(manifest, protocol)
     allowed = protocol.get("input_profile", {})
+    kind = manifest.get("inputs", {}).get("kind")
+    if kind != allowed.get("kind", kind):
+        yield (
+            "inputs.kind",
+            f"the study's cases are of kind '{allowed['kind']}'",
+            f'Write kind = "{allowed["kind"]}" if the model reads these.',
+        )
     for field in ("attributes", "headers"):
         for name in manifest.get("inputs", {}).get(field, ()):
             if name not in allowed.get(field, ()):

@@ -70,6 +70,7 @@ def new_evaluation(
         "attempt_number": attempt_number,
         "attempt_key": base64.b64encode(secrets.token_bytes(32)).decode("ascii"),
         "cohort": cohort["_id"],
+        "cohort_lineage": cohort["lineage"],
         "bucket": "public" if cohort["visibility"] == "public" else "hidden",
         "cases": sum(block["cases"] for block in cohort["blocks"]),
         "lock": {

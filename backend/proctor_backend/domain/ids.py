@@ -9,7 +9,7 @@ PREFIXES = frozenset(
         *("org", "per", "bnd", "ses", "tok"),
         *("stu", "pro", "dev", "coh", "cas", "pat"),
         *("mdl", "ent", "eva", "att", "shd", "lse"),
-        *("rep", "evt", "viw", "exp", "cel"),
+        *("rep", "evt", "viw", "exp", "cel", "wdr", "qry", "cmp"),
     }
 )
 

@@ -9,6 +9,10 @@ class Task(StrEnum):
 
     SCREEN = "proctor.screen"
     INGEST = "proctor.ingest"
+    REMOVE_PATIENT = "proctor.remove_patient"
+    ERASE_FILES = "proctor.erase_files"
+    COMPARE = "proctor.compare"
+    ERASE_EVIDENCE = "proctor.erase_evidence"
     RUN_SHARD = "proctor.run_shard"
     RUN_SECTIONS = "proctor.run_sections"
     MEASURE = "proctor.measure"
@@ -20,6 +24,10 @@ class Task(StrEnum):
 QUEUE_OF: dict[Task, str] = {
     Task.SCREEN: "screen",
     Task.INGEST: "ingest",
+    Task.REMOVE_PATIENT: "ingest",
+    Task.ERASE_FILES: "ingest",
+    Task.COMPARE: "ingest",
+    Task.ERASE_EVIDENCE: "measure",
     Task.RUN_SHARD: "run.cpu",
     Task.RUN_SECTIONS: "run.cpu",
     Task.MEASURE: "measure",

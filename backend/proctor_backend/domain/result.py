@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 SIGNIFICANT_DIGITS = 10
+ACQUISITION = "acq."  # begins the name of a factor that is a fact of the acquisition
 
 
 class Conclusion(StrEnum):

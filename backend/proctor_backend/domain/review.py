@@ -17,6 +17,13 @@ class ErrorCategory(StrEnum):
     UNEXPLAINED = "unexplained"
 
 
+class QueryAnswer(StrEnum):
+    """What a data partner answers when a reference value is questioned."""
+
+    STANDS = "stands"
+    WILL_CHANGE = "will_change"
+
+
 EDITIONS = ("full", "submission", "public")
 RESULTS_MEANING = "I have reviewed these results and approve them."
 UNMASK_MEANING = "The results are signed; I join the vendor's text and name."

@@ -48,13 +48,43 @@ class StudyState(StrEnum):
 
 
 class CohortState(StrEnum):
-    """A cohort is uploaded, ingested, and never changed after that."""
+    """A cohort is uploaded, ingested, and never changed after that.
+
+    HELD is ingested too, with findings that the partner must override or mend first.
+    """
 
     OPEN = "OPEN"
     UPLOADED = "UPLOADED"
+    HELD = "HELD"
     READY = "READY"
     REJECTED = "REJECTED"
     WITHDRAWN = "WITHDRAWN"
+
+
+class WithdrawalState(StrEnum):
+    """A patient is taken out of a cohort, then erased from its files, then from the evidence."""
+
+    ASKED = "ASKED"
+    REMOVED = "REMOVED"
+    FILES_ERASED = "FILES_ERASED"
+    ERASED = "ERASED"
+    REFUSED = "REFUSED"
+
+
+class QueryState(StrEnum):
+    """A question on a reference value waits for the data partner's answer."""
+
+    OPEN = "OPEN"
+    ANSWERED = "ANSWERED"
+
+
+class ComparisonState(StrEnum):
+    """A vendor's fingerprints are uploaded, compared with a cohort's, and deleted."""
+
+    OPEN = "OPEN"
+    UPLOADED = "UPLOADED"
+    COMPARED = "COMPARED"
+    REFUSED = "REFUSED"
 
 
 class ReportState(StrEnum):
@@ -69,10 +99,20 @@ class ReportState(StrEnum):
     RELEASED = "RELEASED"
 
 
-State = EntryState | EvaluationState | ShardState | StudyState | CohortState | ReportState
+State = (
+    EntryState
+    | EvaluationState
+    | ShardState
+    | StudyState
+    | CohortState
+    | WithdrawalState
+    | QueryState
+    | ComparisonState
+    | ReportState
+)
 Transitions = Mapping[State, frozenset[State]]
 
-_E, _S, _R, _C = EntryState, ShardState, ReportState, CohortState
+_E, _S, _R, _C, _W = EntryState, ShardState, ReportState, CohortState, WithdrawalState
 _ENDS = frozenset({_E.FAILED, _E.CANCELLED})
 
 TRANSITIONS: Mapping[str, Transitions] = {
@@ -108,10 +148,28 @@ TRANSITIONS: Mapping[str, Transitions] = {
     },
     "cohorts": {
         _C.OPEN: frozenset({_C.UPLOADED, _C.WITHDRAWN}),
-        _C.UPLOADED: frozenset({_C.READY, _C.REJECTED, _C.WITHDRAWN}),
+        _C.UPLOADED: frozenset({_C.HELD, _C.READY, _C.REJECTED, _C.WITHDRAWN}),
+        _C.HELD: frozenset({_C.READY, _C.WITHDRAWN}),
         _C.READY: frozenset({_C.WITHDRAWN}),
         _C.REJECTED: frozenset(),
         _C.WITHDRAWN: frozenset(),
+    },
+    "withdrawals": {
+        _W.ASKED: frozenset({_W.REMOVED, _W.REFUSED}),
+        _W.REMOVED: frozenset({_W.FILES_ERASED}),
+        _W.FILES_ERASED: frozenset({_W.ERASED}),
+        _W.ERASED: frozenset(),
+        _W.REFUSED: frozenset(),
+    },
+    "queries": {
+        QueryState.OPEN: frozenset({QueryState.ANSWERED}),
+        QueryState.ANSWERED: frozenset(),
+    },
+    "comparisons": {
+        ComparisonState.OPEN: frozenset({ComparisonState.UPLOADED}),
+        ComparisonState.UPLOADED: frozenset({ComparisonState.COMPARED, ComparisonState.REFUSED}),
+        ComparisonState.COMPARED: frozenset(),
+        ComparisonState.REFUSED: frozenset(),
     },
     "reports": {
         _R.DRAFTING: frozenset({_R.DRAFT}),

@@ -62,6 +62,7 @@ def make_keys(home: Home) -> None:
     """Generate the missing keys, and give every component copies of its own ones only."""
     _make_pair(home, "encryption", _x25519)
     _make_pair(home, "signing", _ed25519)
+    _make_pair(home, "ingest", _x25519)
     singles = {name for names in KEYS.values() for name in names}
     for name in sorted(singles):
         if not (home.keys / name).exists():

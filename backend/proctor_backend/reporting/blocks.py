@@ -133,8 +133,17 @@ class Approvals:
         return {"type": "approvals"}
 
 
+@dataclass(frozen=True, slots=True)
+class ReferenceQueries:
+    """What was asked of the reference standard: reviewers ask after the sections are written."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {"type": "queries"}
+
+
 Block = (
-    Facts | Grid | Verdict | Request | Text | Items | Approvals
+    Facts | Grid | Verdict | Request | Text | Items | Approvals | ReferenceQueries
     | Paragraph | Table | FigureRef | Heading
 )  # fmt: skip
 
@@ -164,5 +173,5 @@ class CoreSection:
 __all__ = [
     "Approvals", "Block", "Cell", "Code", "CoreSection", "Expected", "Facts",
     "FigureRef", "Grid", "Heading", "Items",
-    "Number", "Paragraph", "Request", "SectionRef", "Show", "Text", "Verdict",
+    "Number", "Paragraph", "ReferenceQueries", "Request", "SectionRef", "Show", "Text", "Verdict",
 ]  # fmt: skip

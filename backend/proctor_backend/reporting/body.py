@@ -8,6 +8,7 @@ from proctor_backend.reporting.context import Context, all_results, build_contex
 from proctor_backend.reporting.disclosure import EDITIONS
 from proctor_backend.reporting.material import DraftMaterial
 from proctor_backend.reporting.plugin import check_sections
+from proctor_backend.reporting.precision import coarse
 from proctor_backend.reporting.sections import CLIENT_AFTER, SECTIONS_VERSION, core_sections
 from proctor_sdk import merkle
 from proctor_sdk.canonical import canonical_bytes, sha256_hex
@@ -17,12 +18,13 @@ SALT_BYTES = 32
 
 
 def new_salts(material: DraftMaterial) -> list[str]:
-    """Return one random salt per result; kept with the report's record, never in the body.
+    """Return one random salt per leaf; kept with the report's record, never in the body.
 
     A salt lets an edition prove the results it shows, while a withheld one cannot be guessed from
     its leaf.
     """
-    return [secrets.token_hex(SALT_BYTES) for _ in all_results(material)]
+    count = len(all_results(material)) + len(_coarse_results(material))
+    return [secrets.token_hex(SALT_BYTES) for _ in range(count)]
 
 
 def leaf(result: Mapping[str, Any], salt: str) -> str:
@@ -44,8 +46,9 @@ def assemble_body(
     Raises:
         InvalidInputError: the plugin's sections break the rules.
     """
-    results = all_results(material)
-    leaves = [leaf(row, salt) for row, salt in zip(results, salts, strict=True)]
+    results, coarse_results = all_results(material), _coarse_results(material)
+    told = (*results, *coarse_results)
+    leaves = [leaf(row, salt) for row, salt in zip(told, salts, strict=True)]
     client = check_sections(plugin_sections, material)
     if client_missing:
         client = {edition: [_missing(client_missing)] for edition in client}
@@ -68,8 +71,15 @@ def assemble_body(
         "salt": sha256_hex("".join(salts).encode()),
         "results_root": merkle.root(leaves),
         "results": results,
+        # As the editions that leave tell them where the terms limit the digits, in the same order.
+        "coarse_results": coarse_results,
         "editions": {one.edition: _edition(one, client[one.edition]) for one in contexts},
     }
+
+
+def _coarse_results(material: DraftMaterial) -> list[dict[str, Any]]:
+    digits = (material.cohort.get("terms") or {}).get("precision")
+    return [] if digits is None else [coarse(row, digits) for row in all_results(material)]
 
 
 def _missing(reason: str) -> dict[str, Any]:

@@ -17,7 +17,13 @@ from proctor_backend.reporting.disclosure import (
 )
 from proctor_backend.reporting.forest import forest_figures
 from proctor_backend.reporting.material import DraftMaterial
-from proctor_backend.reporting.words import adjusted_for, is_contrast, is_pooled_over_sites
+from proctor_backend.reporting.precision import coarse, rounded
+from proctor_backend.reporting.words import (
+    adjusted_for,
+    is_contrast,
+    is_of_acquisition,
+    is_pooled_over_sites,
+)
 from proctor_sdk.report import API_VERSION
 
 ResultDict = Mapping[str, Any]
@@ -101,11 +107,15 @@ def build_context(material: DraftMaterial, edition: str) -> Context:
     rule = rule_for(edition, material.protocol, material.cohort.get("terms") or {})
     results = all_results(material)
     hidden = withheld_ids(results, rule)
+    digits = rule.precision
     return Context(
         material=material,
         edition=edition,
         rule=rule,
-        results={str(row["id"]): Withheld() if row["id"] in hidden else row for row in results},
+        results={
+            str(row["id"]): Withheld() if row["id"] in hidden else coarse(row, digits)
+            for row in results
+        },
         figures=disclosed_figures(material, results, rule, edition),
     )
 
@@ -136,8 +146,16 @@ def disclosed_figures(
         offered = [{**figure, "data": data, "form": EXACT}]
         if public is not None:
             offered.append({**figure, "data": public, "form": PUBLIC})
-        drawn += [one for one in offered if may_draw(one, rule, edition)][:1]
-    return (*drawn, *forest_figures(results))
+        chosen = [one for one in offered if may_draw(one, rule, edition)][:1]
+        drawn += [_to_digits(one, rule) for one in chosen]
+    told = [coarse(result, rule.precision) for result in results]
+    return (*drawn, *forest_figures(told))
+
+
+def _to_digits(figure: dict[str, Any], rule: Rule) -> dict[str, Any]:
+    if rule.precision is None:
+        return figure
+    return figure | {"data": rounded(figure["data"], rule.precision)}
 
 
 def may_draw(figure: Mapping[str, Any], rule: Rule, edition: str) -> bool:
@@ -155,7 +173,7 @@ def _is_group_result(result: ResultDict, *, rates: bool) -> bool:
     """Say whether a result stands among the groups, or (`rates`) among the missing outputs."""
     if result["quantity"] in {"count", CANDIDATE_CAUSE} or result.get("role") == "appendix":
         return False
-    if adjusted_for(result) or is_pooled_over_sites(result):
+    if adjusted_for(result) or is_pooled_over_sites(result) or is_of_acquisition(result):
         return False
     return rates == str(result["quantity"]).endswith("_rate")
 

@@ -53,11 +53,12 @@ class Withheld:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """The least counts that one edition may show."""
+    """The least counts that one edition may show, and the digits of every number (None: all)."""
 
     min_patients: int = 0
     min_cell: int = 0
     applies_to: CountScope = CountScope.ATTRIBUTE_COUNTS
+    precision: int | None = None
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> "Rule":
@@ -66,15 +67,18 @@ class Rule:
             min_patients=int(document.get("min_patients") or 0),
             min_cell=int(document.get("min_cell") or 0),
             applies_to=CountScope(document.get("applies_to") or CountScope.ATTRIBUTE_COUNTS),
+            precision=document.get("precision"),
         )
 
     def joined(self, other: "Rule") -> "Rule":
         """Return the stricter of both, part by part."""
         every = CountScope.ALL_CELLS in (self.applies_to, other.applies_to)
+        digits = [one.precision for one in (self, other) if one.precision is not None]
         return Rule(
             min_patients=max(self.min_patients, other.min_patients),
             min_cell=max(self.min_cell, other.min_cell),
             applies_to=CountScope.ALL_CELLS if every else CountScope.ATTRIBUTE_COUNTS,
+            precision=min(digits) if digits else None,
         )
 
     @property
@@ -88,6 +92,7 @@ class Rule:
             "min_patients": self.min_patients,
             "min_cell": self.min_cell,
             "applies_to": self.applies_to.value,
+            "precision": self.precision,
         }
 
 

@@ -24,6 +24,7 @@ def _describes_group(result: ResultDict) -> bool:
         factor_of(result) is not None
         and len(levels_of(result)) == 1
         and not words.is_contrast(result)
+        and not words.is_of_acquisition(result)
         and result["quantity"] not in {"count", "failure_rate", "indeterminate_rate"}
         and result.get("role") != "appendix"
         and not result.get("scenario")

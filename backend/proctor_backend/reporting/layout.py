@@ -9,6 +9,8 @@ from typing import Any
 from proctor_backend.domain.errors import TamperedError
 from proctor_backend.reporting import figures, numbers, words
 from proctor_backend.reporting.annex import SLOTS
+from proctor_backend.reporting.words import query_rows
+from proctor_sdk.evidence_files import NOT_RECOMPUTABLE
 from proctor_sdk.report import Show
 
 Document = Mapping[str, Any]
@@ -39,6 +41,8 @@ def lay_out(edition_document: Document) -> dict[str, Any]:
     """Return the document that every renderer sets: front matter, sections, pictures."""
     page = _Page(edition_document)
     sections = [page.section(one, i) for i, one in enumerate(edition_document["sections"], start=1)]
+    if edition_document.get("withdrawn"):
+        sections[0]["blocks"].insert(0, {"type": "paragraph", "text": NOT_RECOMPUTABLE})
     annex = edition_document.get("annex") or {}
     return {
         "title": edition_document["title"],
@@ -98,10 +102,17 @@ class _Page:
                 return self._verdict(block["refs"], one_suffices=block["one_suffices"])
             case "request":
                 return self._request(block)
+            case "queries":
+                return self._queries()
             case "approvals":
                 return {"type": "approvals", "rows": [_approval(row) for row in self._approvals()]}
             case _:
                 return dict(block)
+
+    def _queries(self) -> dict[str, Any]:
+        asked = self._document.get("queries") or {}
+        rows = [[name, {"kind": "text", "text": text}] for name, text in query_rows(asked)]
+        return {"type": "facts", "rows": rows}
 
     def _approvals(self) -> Sequence[Document]:
         rows: Sequence[Document] = self._document.get("approvals") or ()

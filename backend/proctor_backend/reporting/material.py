@@ -14,6 +14,7 @@ class DraftMaterial:
     """Everything the report says, apart from the vendor's own text, which joins after approval.
 
     `measurement` is `Measurement.as_dict()`; `audit` and `looks` are already public views.
+    `independence` is the comparison of training images with the cohort, if one was made.
 
     Raises:
         PlatformError: the manifest still names the vendor or the model.
@@ -36,6 +37,7 @@ class DraftMaterial:
     looks: Sequence[Mapping[str, Any]] = ()
     audit: Sequence[Mapping[str, Any]] = ()
     platform: Mapping[str, Any] = field(default_factory=dict)
+    independence: Mapping[str, Any] | None = None
     demonstration: bool = False
 
     def __post_init__(self) -> None:

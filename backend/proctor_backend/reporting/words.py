@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from proctor_backend.domain.quantities import QUANTITIES
+from proctor_backend.domain.result import ACQUISITION
 from proctor_backend.reporting.disclosure import CONTRAST, factor_of, levels_of
 
 # What no protocol names: rates, counts and appendix measures that every report has.
@@ -61,7 +62,7 @@ def quantity(name: str, parameters: Mapping[str, Any] | None = None) -> str:
 
 def attribute(name: str) -> str:
     """Return an attribute's name as words."""
-    return plain_words(name.removeprefix("attr."))
+    return plain_words(name.removeprefix("attr.").removeprefix(ACQUISITION))
 
 
 def scenario(name: str) -> str:
@@ -102,6 +103,11 @@ def adjusted_for(result: Mapping[str, Any]) -> str:
     return str((result.get("group") or {}).get("adjusted_for") or "")
 
 
+def is_of_acquisition(result: Mapping[str, Any]) -> bool:
+    """Say whether a result is of a level of an acquisition's fact, which no protocol names."""
+    return (factor_of(result) or "").startswith(ACQUISITION)
+
+
 def is_pooled_over_sites(result: Mapping[str, Any]) -> bool:
     """Say whether a result takes the sites as a sample of sites."""
     return str(result["id"]).endswith((".site.random-effects", ".site.prediction"))
@@ -117,3 +123,26 @@ def is_contrast(result: Mapping[str, Any]) -> bool:
     if result.get("role") == "appendix":
         return False
     return CONTRAST in str(result["id"]) or str(result["quantity"]).endswith("_difference")
+
+
+ONLY_ERRORS = (
+    "Only cases were questioned in which device and reference differ. A reference standard that is "
+    "mended there alone favours the device."
+)
+
+
+def query_rows(asked: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return what is said of the questions on the reference standard, name by text."""
+    rows = [
+        (name, str(asked.get(key) or 0))
+        for name, key in (
+            ("Asked", "asked"),
+            ("Answered: the value stands", "stands"),
+            ("Answered: a new version will change it", "will_change"),
+            ("Not answered", "open"),
+            ("On cases judged as the reference says", "concordant"),
+        )
+    ]
+    if asked.get("asked") and not asked.get("concordant"):
+        rows.append(("Warning", ONLY_ERRORS))
+    return rows

@@ -11,6 +11,7 @@ from proctor_backend.records import Doc, Records
 STAFF = (Role.STATISTICIAN, Role.REVIEWER, Role.RELEASER)
 # Who tells a count tells something of the patients, so the terms decide.
 COUNTS = ("cases", "patients", "sites")
+OWNERS_LISTS = ("problems", "findings", "overrides", "confounders", "tombstones")
 
 
 def is_owner(actor: Actor, cohort: Mapping[str, Any]) -> bool:
@@ -19,6 +20,18 @@ def is_owner(actor: Actor, cohort: Mapping[str, Any]) -> bool:
     if cohort["visibility"] == Visibility.PUBLIC:
         roles.append(Role.STUDY_OFFICE)
     return actor.org == cohort["org"] and actor.holds_any(*roles)
+
+
+def own(records: Records, actor: Actor, cohort_id: str) -> Doc:
+    """Return a cohort's record to its owner.
+
+    Raises:
+        NotFoundError: there is none, or it is another's.
+    """
+    cohort = records.get("cohorts", cohort_id)
+    if not is_owner(actor, cohort):
+        raise NotFoundError(f"There is no cohort {cohort_id!r}.")
+    return cohort
 
 
 def project(records: Records, actor: Actor, cohort: Mapping[str, Any]) -> Doc:
@@ -31,7 +44,7 @@ def project(records: Records, actor: Actor, cohort: Mapping[str, Any]) -> Doc:
     public = cohort["visibility"] == Visibility.PUBLIC
     if not (owner or public or _concerned(records, actor, cohort)):
         raise NotFoundError(f"There is no cohort {cohort['_id']!r}.")
-    fields = ["name", "version", "visibility", "state", "root", "created_at"]
+    fields = ["name", "version", "lineage", "previous", "visibility", "state", "root", "created_at"]
     if owner or public or actor.holds(Role.STUDY_OFFICE):
         fields.append("description")
     view: Doc = {"id": cohort["_id"]} | {name: cohort.get(name) for name in fields}
@@ -40,9 +53,10 @@ def project(records: Records, actor: Actor, cohort: Mapping[str, Any]) -> Doc:
         view |= {name: cohort[name] for name in COUNTS if name in cohort}
     if owner:
         view["counts"] = cohort.get("counts")
-        view["problems"] = cohort.get("problems", [])
+        view |= {name: cohort.get(name) or [] for name in OWNERS_LISTS}
+        view |= {name: cohort.get(name) for name in ("deidentified", "left_out", "withdrawal")}
     if owner or actor.holds(Role.STUDY_OFFICE):
-        view["terms"] = terms
+        view |= {"terms": terms, "scoped_terms": cohort.get("scoped_terms") or []}
     return view
 
 

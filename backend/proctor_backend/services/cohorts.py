@@ -1,4 +1,4 @@
-"""A cohort's life on the partner's side: files by content address, closing, terms, withdrawal."""
+"""A cohort's life on the partner's side: files by content address, closing, withdrawal."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -6,18 +6,17 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from proctor_backend.domain.audit import Event
-from proctor_backend.domain.cohort import CountScope, Terms, Visibility
+from proctor_backend.domain.cohort import Visibility
 from proctor_backend.domain.errors import InvalidInputError, NotFoundError, StateConflictError
-from proctor_backend.domain.ids import new_id, parse_utc, utc_now
+from proctor_backend.domain.ids import new_id, utc_now
 from proctor_backend.domain.keys import upload_key
 from proctor_backend.domain.messages import Message, Task
 from proctor_backend.domain.people import Actor, Role
 from proctor_backend.domain.states import CohortState
 from proctor_backend.objects import ObjectStore
-from proctor_backend.records import Doc, Insert, Move, Records, Update
+from proctor_backend.records import Doc, Insert, Move, Records
 from proctor_backend.services import people
-from proctor_backend.services.cohort_view import is_owner, project
-from proctor_backend.services.protocols import schema
+from proctor_backend.services.cohort_view import own, project
 
 BUCKET = "quarantine"
 LARGEST_FILE = 5 * 2**30
@@ -42,8 +41,11 @@ def create(
         actor.require(Role.DATA_PARTNER)
     else:
         actor.require_any(*_OWNERS)
+    cohort_id = new_id("coh")
     cohort: Doc = {
-        "_id": new_id("coh"),
+        "_id": cohort_id,
+        "lineage": cohort_id,
+        "previous": None,
         "org": actor.org,
         "state": CohortState.OPEN.value,
         "history": [],
@@ -54,13 +56,17 @@ def create(
         "index": None,
         "root": None,
         "terms": None,
+        "scoped_terms": [],
         "problems": [],
+        "findings": [],
+        "overrides": [],
+        "tombstones": [],
     }
     records.commit(
         Insert("cohorts", cohort),
-        event=_event("cohort.opened", actor, cohort["_id"], {"visibility": seen.value}),
+        event=_event("cohort.opened", actor, cohort_id, {"visibility": seen.value}),
     )
-    return str(cohort["_id"])
+    return cohort_id
 
 
 def presign_uploads(
@@ -71,12 +77,15 @@ def presign_uploads(
     *,
     files: Sequence[Mapping[str, Any]],
 ) -> list[Doc]:
-    """Return {sha256, url} for those files that have not arrived yet, each by its digest."""
-    _own_open(records, actor, cohort_id)
+    """Return {sha256, url} for those files that have not arrived yet, each by its digest.
+
+    What an earlier version of the cohort brought is here already.
+    """
+    lineage = _own_open(records, actor, cohort_id)["lineage"]
     missing = []
     for file in {one["sha256"]: one for one in files}.values():
         _check_file(file)
-        key = upload_key(cohort_id, file["sha256"])
+        key = upload_key(lineage, file["sha256"])
         if store.size(BUCKET, key) != file["size"]:
             url = store.presign_put(BUCKET, key)
             missing.append({"sha256": file["sha256"], "url": url})
@@ -92,21 +101,27 @@ def close(
     table: Mapping[str, Any] | None = None,
     files: Sequence[Mapping[str, Any]] = (),
     index_sha256: str | None = None,
+    without: Sequence[str] = (),
 ) -> None:
     """End the upload and hand the cohort to ingest, which checks every digest.
 
-    The index is the table and the list of files: given here, or uploaded as JSON if it is long.
+    The index is the table and the list of files: given here, or uploaded as JSON if it is long. A
+    further version may instead be the one before it `without` some cases, by pseudonym or name.
 
     Raises:
         InvalidInputError: the table or the index is missing or malformed.
     """
-    _own_open(records, actor, cohort_id)
-    if (table is None) == (index_sha256 is None):
+    cohort = _own_open(records, actor, cohort_id)
+    if [table is not None, index_sha256 is not None, bool(without)].count(True) != 1:
         raise InvalidInputError(
-            "A cohort is closed with a table and its files, or with an index.",
-            cure="Give table and files, or index_sha256 alone.",
+            "A cohort is closed with a table and its files, with an index, or without some cases.",
+            cure="Give table and files, or index_sha256 alone, or without alone.",
         )
-    index: Doc = {"index_sha256": index_sha256}
+    index: Doc = {"without": list(without)} if without else {"index_sha256": index_sha256}
+    if without and cohort["previous"] is None:
+        raise InvalidInputError(
+            "The first version of a cohort has none before it.", cure="Give a table of cases."
+        )
     if table is not None:
         _check_file(table)
         _check_paths(files)
@@ -114,42 +129,28 @@ def close(
             "table": {name: table[name] for name in ("sha256", "size", "format")},
             "files": [{name: one[name] for name in ("path", "sha256", "size")} for one in files],
         }
-    named = index_sha256 or index["table"]["sha256"]
-    if not store.exists(BUCKET, upload_key(cohort_id, named)):
+    named = index_sha256 or (table or {}).get("sha256")
+    if named and not store.exists(BUCKET, upload_key(cohort["lineage"], named)):
         raise InvalidInputError(
             "The table of cases, or the index, has not arrived.",
             cure="Ask for upload URLs again and send what is missing.",
         )
+    # Who sent the plan answers for the overrides that it names.
+    closed_by = {
+        "person": actor.person,
+        "person_name": records.get("persons", actor.person)["name"],
+        "at": utc_now(),
+    }
     records.commit(
-        Move("cohorts", cohort_id, CohortState.UPLOADED, {"index": index}),
+        Move("cohorts", cohort_id, CohortState.UPLOADED, {"index": index, "closed_by": closed_by}),
         event=_event("cohort.uploaded", actor, cohort_id, {"index_sha256": named}),
         messages=[Message(Task.INGEST, cohort_id)],
     )
 
 
-def put_terms(records: Records, actor: Actor, cohort_id: str, *, terms: Mapping[str, Any]) -> Doc:
-    """Set and accept the terms on behalf of the data partner.
-
-    Raises:
-        InvalidInputError: the terms contradict themselves or have run out already.
-    """
-    cohort = _own(records, actor, cohort_id)
-    if cohort["state"] == CohortState.WITHDRAWN:
-        raise StateConflictError("The cohort is withdrawn.", cure="Open a new cohort.")
-    checked = _checked_terms(terms)
-    person = records.get("persons", actor.person)
-    accepted = {"person": actor.person, "person_name": person["name"], "at": utc_now()}
-    document = checked.as_dict() | {"accepted": accepted}
-    records.commit(
-        Update("cohorts", cohort_id, {"terms": document}),
-        event=_event("cohort.terms_accepted", actor, cohort_id, {}, {"terms": document}),
-    )
-    return show(records, actor, cohort_id)
-
-
 def withdraw(records: Records, actor: Actor, cohort_id: str, *, reason: str, password: str) -> Doc:
     """Take a cohort back: nothing is examined on it any more; signed results stay."""
-    _own(records, actor, cohort_id)
+    own(records, actor, cohort_id)
     people.reauthenticate(records, actor.person, password)
     records.commit(
         Move("cohorts", cohort_id, CohortState.WITHDRAWN, {"withdrawal": reason}),
@@ -178,15 +179,8 @@ def list_cohorts(records: Records, actor: Actor) -> list[Doc]:
     return found
 
 
-def _own(records: Records, actor: Actor, cohort_id: str) -> Doc:
-    cohort = records.get("cohorts", cohort_id)
-    if not is_owner(actor, cohort):
-        raise NotFoundError(f"There is no cohort {cohort_id!r}.")
-    return cohort
-
-
 def _own_open(records: Records, actor: Actor, cohort_id: str) -> Doc:
-    cohort = _own(records, actor, cohort_id)
+    cohort = own(records, actor, cohort_id)
     if cohort["state"] != CohortState.OPEN:
         raise StateConflictError(
             f"The cohort is {cohort['state']}; its files can no longer change.",
@@ -215,26 +209,6 @@ def _check_paths(files: Sequence[Mapping[str, Any]]) -> None:
                 cure="Name each file once, relative to the cohort's folder.",
             )
         seen.add(str(path))
-
-
-def _checked_terms(document: Mapping[str, Any]) -> Terms:
-    tasks = schema()["properties"]["task"]["enum"]
-    unknown = sorted(set(document["allowed_tasks"]) - set(tasks))
-    if unknown:
-        raise InvalidInputError(
-            f"There is no task '{unknown[0]}'.", cure="Choose from: " + ", ".join(tasks) + "."
-        )
-    try:
-        parse_utc(document["expires_at"])
-        CountScope(document.get("applies_to", CountScope.ATTRIBUTE_COUNTS))
-    except ValueError as error:
-        raise InvalidInputError(
-            "expires_at is no date, or applies_to no choice.", cure="Write a date like 2027-12-31."
-        ) from error
-    terms = Terms.from_dict(document)
-    if terms.expired(utc_now()):
-        raise InvalidInputError("These terms have expired already.", cure="Choose a later date.")
-    return terms
 
 
 def _event(

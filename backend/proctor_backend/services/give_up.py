@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from proctor_backend.domain.audit import Event
 from proctor_backend.domain.evaluation import Failure
-from proctor_backend.domain.states import CohortState, EvaluationState
+from proctor_backend.domain.states import CohortState, ComparisonState, EvaluationState
 from proctor_backend.records import Move, Records, Update
 from proctor_backend.services.evaluate import fail_entry
 from proctor_sdk.reasons import ReasonCode
@@ -79,8 +79,40 @@ def _halt_report(records: Records, report: Mapping[str, Any], detail: str) -> No
     )
 
 
+def _halt_withdrawal(records: Records, withdrawal: Mapping[str, Any], detail: str) -> None:
+    """Leave the withdrawal where it is, marked for the owner; the sweeper tries it again."""
+    if withdrawal.get("halted") == detail:
+        return
+    records.commit(
+        Update("withdrawals", withdrawal["_id"], {"halted": detail}),
+        event=Event(
+            kind="patient.withdrawal_halted",
+            chain="platform",
+            actor="worker",
+            public={"cohort": withdrawal["cohort"]},
+            private={"detail": detail},
+        ),
+    )
+
+
+def _refuse_comparison(records: Records, comparison: Mapping[str, Any], detail: str) -> None:
+    """End a comparison; the step has deleted what was uploaded."""
+    records.commit(
+        Move("comparisons", comparison["_id"], ComparisonState.REFUSED, {"halted": detail}),
+        event=Event(
+            kind="comparison.refused",
+            chain=comparison["study"],
+            actor="worker",
+            public={"comparison": comparison["_id"]},
+            private={"detail": detail},
+        ),
+    )
+
+
 _ENDINGS: dict[str, Callable[[Records, Mapping[str, Any], str], None]] = {
     "entries": _end_entry,
     "cohorts": _end_cohort,
     "reports": _halt_report,
+    "withdrawals": _halt_withdrawal,
+    "comparisons": _refuse_comparison,
 }

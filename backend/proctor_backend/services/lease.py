@@ -16,10 +16,12 @@ from proctor_backend.domain.messages import Message, Task
 from proctor_backend.domain.states import EntryState, EvaluationState, ReportState, ShardState
 from proctor_backend.objects import ObjectStore
 from proctor_backend.records import Doc, Move, Records, Update
+from proctor_backend.services.schedule import RunnerWord, pick_shard
 from proctor_backend.settings import Settings
 from proctor_sdk.encrypt import read_header, unwrap
 
 RENEW_EVERY_S = 10
+RACES = 20  # claims of one wake-up that others may be quicker at
 SECTIONS_TRIES = 3  # runners that may be lost over one client's sections
 
 
@@ -29,39 +31,40 @@ def claim_shard(
     settings: Settings,
     private_key: bytes,
     shard_id: str,
-    *,
-    runner: str,
-    host: str,
+    word: RunnerWord,
 ) -> Doc:
-    """Lease a shard to a runner; return the grant.
+    """Lease a shard to a runner that was woken for one; return the grant.
+
+    It is the shard that `schedule.pick_shard` chooses, not always the one that is named.
 
     Raises:
-        StateConflictError: it is done, failed, or another runner's lease still holds.
+        StateConflictError: nothing that waits is to be had.
     """
-    shard = records.get("shards", shard_id)
-    evaluation = records.get("evaluations", shard["evaluation"])
-    entry = records.get("entries", shard["entry"])
-    _require_claimable(shard, evaluation, entry)
-    # Made before the claim: a store that is away must not leave a lease that nobody holds.
-    grant = _shard_grant(records, store, private_key, shard, evaluation, entry)
-    lease, token = _new_lease(settings, shard["fence"] + 1, runner, host)
-    records.commit(
-        Move(
-            "shards",
-            shard_id,
-            ShardState.CLAIMED,
-            {"lease": lease, "fence": lease["fence"]},
-            expect={"fence": shard["fence"]},
-        ),
-        event=Event(
+    for _ in range(RACES):
+        chosen, ahead = pick_shard(records, shard_id, word)
+        shard = records.get("shards", chosen)
+        evaluation = records.get("evaluations", shard["evaluation"])
+        entry = records.get("entries", shard["entry"])
+        # Made before the claim: a store that is away must not leave a lease that nobody holds.
+        grant = _shard_grant(records, store, private_key, shard, evaluation, entry)
+        lease, token = _new_lease(settings, shard["fence"] + 1, word.runner, word.host)
+        fields = {"lease": lease, "fence": lease["fence"], "upcoming": ahead}
+        claimed = Move("shards", chosen, ShardState.CLAIMED, fields, {"fence": shard["fence"]})
+        event = Event(
             kind="shard.claimed",
             chain=entry["_id"],
-            actor=f"runner:{runner}",
-            public={"shard": shard_id, "fence": lease["fence"]},
-            private={"host": host},
-        ),
-    )
-    return grant | {"lease": _lease_view(settings, lease, token)}
+            actor=f"runner:{word.runner}",
+            public={"shard": chosen, "fence": lease["fence"]},
+            private={"host": word.host},
+        )
+        try:
+            records.commit(claimed, event=event)
+        except StateConflictError:
+            continue  # another runner was quicker: this wake-up is good for what still waits
+        view = {"lease": _lease_view(settings, lease, token)}
+        return grant | view | {"upcoming": _upcoming_grant(records, ahead)}
+    records.wake(Message(Task.RUN_SHARD, shard_id, gpu=shard["gpu"]))
+    raise StateConflictError("Too many runners claim at once.", cure="Forget the message.")
 
 
 def claim_sections(
@@ -164,13 +167,45 @@ def _is_wanted(records: Records, collection: str, record: Mapping[str, Any]) -> 
 def presign_files(
     records: Records, store: ObjectStore, shard: Mapping[str, Any], block: str, names: Sequence[str]
 ) -> dict[str, str]:
-    """Return sha256 → URL for files of one of the lease's own blocks."""
-    if block not in {one["block"] for one in shard["blocks"]}:
+    """Return sha256 → URL for files of one of the lease's blocks, or for the block's list itself.
+
+    The blocks are the shard's and those of the shard that its runner fetches ahead.
+    """
+    lists = _lists(records, shard, block)
+    if not lists:
         raise NotFoundError("There is no such block in this lease.")
     evaluation = records.get("evaluations", shard["evaluation"])
-    cohort, bucket = evaluation["cohort"], evaluation["bucket"]
+    lineage, bucket = evaluation["cohort_lineage"], evaluation["bucket"]
     wanted = [name for name in names if _is_sha256(name)]
-    return {name: store.presign_get(bucket, file_key(cohort, block, name)) for name in wanted}
+    return {
+        name: store.presign_get(bucket, lists.get(name) or file_key(lineage, block, name))
+        for name in wanted
+    }
+
+
+def _lists(records: Records, shard: Mapping[str, Any], block: str) -> dict[str, str]:
+    """Return where the lists of a block lie, by digest: versions of a cohort have their own."""
+    shards = [shard]
+    if shard.get("upcoming"):
+        shards.append(records.get("shards", shard["upcoming"]))
+    return {
+        one["sha256"]: cases_key(records.get("evaluations", its["evaluation"])["cohort"], block)
+        for its in shards
+        for one in its["blocks"]
+        if one["block"] == block
+    }
+
+
+def _upcoming_grant(records: Records, shard_id: str | None) -> Doc | None:
+    """Return the blocks that a runner fetches ahead; nothing of whose they are."""
+    if shard_id is None:
+        return None
+    return {"blocks": _blocks(records.get("shards", shard_id))}
+
+
+def _blocks(shard: Mapping[str, Any]) -> list[Doc]:
+    names = ("block", "cases", "sha256")
+    return [{name: block[name] for name in names} for block in shard["blocks"]]
 
 
 def presign_part(
@@ -186,17 +221,6 @@ def part_key(evaluation: Mapping[str, Any], shard: Mapping[str, Any], seq: int) 
     fence = shard["lease"]["fence"]
     base = f"{evaluation['_id']}/{evaluation['attempt']}/{shard['_id']}"
     return f"{base}/{fence:06d}/{int(seq):06d}.jsonl"
-
-
-def _require_claimable(
-    shard: Mapping[str, Any], evaluation: Mapping[str, Any], entry: Mapping[str, Any]
-) -> None:
-    held = shard["state"] == ShardState.CLAIMED and shard["lease"]["expires_at"] > utc_now()
-    open_ = shard["state"] in {ShardState.WAITING, ShardState.CLAIMED}
-    alive = evaluation["state"] == EvaluationState.RUNNING
-    going = entry["state"] in {EntryState.SCREENED, EntryState.CONFORMANT}
-    if held or not (open_ and alive and going):
-        raise StateConflictError("The shard is not to be had.", cure="Forget the message.")
 
 
 def _new_lease(settings: Settings, fence: int, runner: str, host: str) -> tuple[Doc, str]:
@@ -252,17 +276,7 @@ def _shard_grant(
         "isolation": evaluation["isolation"],
         "runtime": evaluation["runtime"],
         "gpu": evaluation["gpu"],
-        "blocks": [
-            {
-                "block": block["block"],
-                "cases": block["cases"],
-                "sha256": block["sha256"],
-                "url": store.presign_get(
-                    evaluation["bucket"], cases_key(evaluation["cohort"], block["block"])
-                ),
-            }
-            for block in shard["blocks"]
-        ],
+        "blocks": _blocks(shard),
         "answered": [
             {
                 "seq": part["seq"],

@@ -18,6 +18,8 @@ READERS = (Role.REVIEWER, Role.RELEASER, Role.DATA_PARTNER, Role.STATISTICIAN, R
 BODY_READERS = (Role.REVIEWER, Role.RELEASER, Role.DATA_PARTNER)
 # A vendor's regulatory person sees a report once it is signed and released, not before.
 RELEASED = frozenset({ReportState.RELEASED})
+# A sample of those that are no errors: questions on the reference must not be on errors alone.
+CONCORDANT = "as_reference"
 OUTCOMES = (
     "false_positive",
     "false_negative",
@@ -28,6 +30,7 @@ OUTCOMES = (
     "wrong_category",
     "missed_lesion",
     "false_mark",
+    CONCORDANT,
 )
 NOTE_LIMIT = 2000
 
@@ -59,12 +62,12 @@ def body(records: Records, actor: Actor, report_id: str) -> Doc:
 
 
 def cases(records: Records, actor: Actor, report_id: str, outcome: str) -> list[Doc]:
-    """Return the cases that were judged wrongly, with the category each was given so far."""
+    """Return the cases of an outcome, with the category that each error was given so far."""
     if outcome not in OUTCOMES:
         raise InvalidInputError(
             f"There is no outcome {outcome!r}.", cure=f"Ask for {' or '.join(OUTCOMES)}."
         )
-    report = _reviewable(records, actor, report_id)
+    report = reviewable(records, actor, report_id)
     given = {r["case"]: r for r in records.find("reviews", {"report": report_id})}
     return [
         {
@@ -75,7 +78,7 @@ def cases(records: Records, actor: Actor, report_id: str, outcome: str) -> list[
             "category": given.get(error["case"], {}).get("category"),
             "note": given.get(error["case"], {}).get("note", ""),
         }
-        for error in _errors(records, report)
+        for error in _to_be_seen(records, report)
         if error["outcome"] == outcome
     ]
 
@@ -84,11 +87,11 @@ def categorise(
     records: Records, actor: Actor, report_id: str, case: str, *, category: str, note: str = ""
 ) -> None:
     """Give a wrongly judged case an error category; changes until the results are signed."""
-    report = _reviewable(records, actor, report_id)
+    report = reviewable(records, actor, report_id)
     actor.require(Role.REVIEWER, report["study"])
     if report["state"] != ReportState.DRAFT:
         raise StateConflictError("The results are signed; categories stand.")
-    if case not in {error["case"] for error in _errors(records, report)}:
+    if case not in {error["case"] for error in error_cases(records, report)}:
         raise NotFoundError(f"There is no such error case in report {report_id!r}.")
     try:
         chosen = ErrorCategory(category)
@@ -114,16 +117,17 @@ def categorise(
 
 
 def open_view(records: Records, actor: Actor, report_id: str, case: str) -> str:
-    """Return a one-time ticket to see a wrongly judged case in the viewer."""
-    report = _reviewable(records, actor, report_id)
+    """Return a one-time ticket to see a case in the viewer: a wrong one, or one of the sample."""
+    report = reviewable(records, actor, report_id)
     actor.require(Role.REVIEWER, report["study"])
-    if case not in {error["case"] for error in _errors(records, report)}:
-        raise NotFoundError(f"There is no such error case in report {report_id!r}.")
+    if case not in {one["case"] for one in _to_be_seen(records, report)}:
+        raise NotFoundError(f"There is no such case in report {report_id!r}.")
     evaluation = records.get("evaluations", report["evaluation"])
     view = View(
         report=report_id,
         case=case,
         cohort=evaluation["cohort"],
+        lineage=evaluation["cohort_lineage"],
         bucket=evaluation["bucket"],
         person=actor.person,
         chain=report["entry"],
@@ -254,15 +258,37 @@ def _readable(records: Records, actor: Actor, report_id: str) -> Doc:
     return report
 
 
-def _reviewable(records: Records, actor: Actor, report_id: str) -> Doc:
+def reviewable(records: Records, actor: Actor, report_id: str) -> Doc:
+    """Return a report's record to its reviewers and to the data partner.
+
+    Raises:
+        NotFoundError: there is none, or it is none of the actor's.
+    """
     report = records.get("reports", report_id)
     if not _may_read(records, actor, report, (Role.REVIEWER, Role.DATA_PARTNER)):
         raise NotFoundError(f"There is no report {report_id!r}.")
     return report
 
 
-def _errors(records: Records, report: Mapping[str, Any]) -> list[Doc]:
+def _to_be_seen(records: Records, report: Mapping[str, Any]) -> list[Doc]:
+    return [*error_cases(records, report), *concordant_cases(records, report)]
+
+
+def error_cases(records: Records, report: Mapping[str, Any]) -> list[Doc]:
+    """Return the cases that were judged wrongly, as measured."""
     digest = report["results_digest"]
     measurement = json.loads(records.get_file(f"results:{digest}", digest=digest))
     errors: list[Doc] = measurement["errors"]
     return errors
+
+
+def concordant_file(evaluation: str) -> str:
+    """Return the name under which a sample of an evaluation's other cases is kept."""
+    return f"concordant:{evaluation}"
+
+
+def concordant_cases(records: Records, report: Mapping[str, Any]) -> list[Doc]:
+    """Return a random sample of the cases that were judged as the reference says."""
+    name = concordant_file(report["evaluation"])
+    found: list[Doc] = json.loads(records.get_file(name)) if records.has_file(name) else []
+    return found

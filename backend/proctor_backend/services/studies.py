@@ -92,8 +92,18 @@ def draft(
     return str(study["_id"])
 
 
-def revise(records: Records, actor: Actor, study_id: str, *, protocol_text: str) -> Doc:
-    """Replace a draft's protocol; signatures over the older text fall away."""
+def revise(
+    records: Records,
+    actor: Actor,
+    study_id: str,
+    *,
+    protocol_text: str,
+    cohort: str | None = None,
+) -> Doc:
+    """Replace a draft's protocol; signatures over the older text fall away.
+
+    `cohort` names another version of the study's hidden cohort, to be used from now on.
+    """
     study = visible(records, actor, study_id)
     actor.require_any(*_WRITERS, study=study_id)
     require_draft(study["state"])
@@ -103,6 +113,7 @@ def revise(records: Records, actor: Actor, study_id: str, *, protocol_text: str)
     text = _protocol_doc(study, protocol, protocol_text, actor, reason=present["reason"])
     changed = {name: text[name] for name in ("protocol", "digest", "source", "canonical", "author")}
     fields = _protocol_fields(protocol, version=version) | {"signatures": []}
+    fields |= _other_version(records, study, cohort)
     records.commit(
         Update("studies", study_id, fields, expect={"rev": study["rev"]}),
         Update("protocols", present["_id"], changed),
@@ -187,15 +198,25 @@ def _record_signature(
     )
 
 
-def amend(records: Records, actor: Actor, study_id: str, *, protocol_text: str, reason: str) -> Doc:
+def amend(
+    records: Records,
+    actor: Actor,
+    study_id: str,
+    *,
+    protocol_text: str,
+    reason: str,
+    cohort: str | None = None,
+) -> Doc:
     """Give a locked study a new protocol version, which three parties sign again.
+
+    `cohort` names another version of the study's hidden cohort, to be used from now on.
 
     Raises:
         StateConflictError: hidden cases have been staged, or the study is no longer locked.
     """
     study = visible(records, actor, study_id)
     actor.require(Role.STATISTICIAN, study_id)
-    cohort = records.get("cohorts", study["cohort"])
+    present = records.get("cohorts", study["cohort"])
     require_amendable(study["state"], staged=staged(records, study_id))
     protocol = parse_protocol(protocol_text)
     version = study["protocol_version"] + 1
@@ -212,11 +233,12 @@ def amend(records: Records, actor: Actor, study_id: str, *, protocol_text: str, 
         "lock": None,
         "lock_digest": None,
     }
+    fields |= _other_version(records, study, cohort)
     text = _protocol_doc(study | fields, protocol, protocol_text, actor, reason=reason)
     records.commit(
         Move("studies", study_id, StudyState.DRAFT, fields, expect={"rev": study["rev"]}),
         # Staging changes the cohort's record too: of an amendment and a first staging, one fails.
-        Update("cohorts", cohort["_id"], expect={"rev": cohort["rev"]}),
+        Update("cohorts", present["_id"], expect={"rev": present["rev"]}),
         Insert("protocols", text),
         event=_event("study.amended", actor, study, amendment),
     )
@@ -313,6 +335,20 @@ def _cohort(records: Records, cohort_id: str, visibility: str, field: str) -> Do
             f"{field} names a {cohort['visibility']} cohort.", cure=f"Name a {visibility} cohort."
         )
     return cohort
+
+
+def _other_version(records: Records, study: Mapping[str, Any], cohort_id: str | None) -> Doc:
+    """Return the change by which a study goes over to another version of its cohort."""
+    if cohort_id in {None, study["cohort"]}:
+        return {}
+    present = records.get("cohorts", study["cohort"])
+    found = records.find("cohorts", {"_id": cohort_id, "lineage": present["lineage"]}, limit=1)
+    if not found:
+        raise InvalidInputError(
+            "A study stays on its cohort; this is no version of it.",
+            cure="Name another version of the same cohort, or draft another study.",
+        )
+    return {"cohort": cohort_id}
 
 
 def _check_vendor(records: Records, vendor_org: str | None) -> None:

@@ -100,7 +100,7 @@ def _answer(store: ObjectStore, view: View) -> Response:
         name = view.file or _shown_file(line)
         if name is None:
             return _table(line)
-        key = file_key(view.cohort, line["block"], name)
+        key = file_key(view.lineage, line["block"], name)
         return _png(render.to_png(store.get(view.bucket, key, sha256=name)))
     except DataError:
         log.exception("report %s: an image differs from its digest", view.report)

@@ -24,12 +24,14 @@ _AGAIN = "Open the case again from the report; every view is recorded."
 class View:
     """What a ticket opens, for whom, and the chain on which the view is recorded.
 
+    The case lists are the cohort's, the files those of its lineage (domain/keys.py).
     `block` or `file` may be None: the viewer then looks the case up in the cohort's case lists.
     """
 
     report: str
     case: str
     cohort: str
+    lineage: str
     bucket: str
     person: str
     chain: str

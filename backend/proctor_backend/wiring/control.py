@@ -6,9 +6,10 @@ from proctor_backend.control.app import create_control
 from proctor_backend.control.relay import Relay
 from proctor_backend.control.sweeper import Sweeper
 from proctor_backend.events import EventPublisher
+from proctor_backend.keyfiles import read_key
 from proctor_backend.objects import ObjectStore
 from proctor_backend.queue import TaskPublisher
-from proctor_backend.wiring.common import open_records, read_key, start
+from proctor_backend.wiring.common import open_records, start
 
 
 def create() -> FastAPI:

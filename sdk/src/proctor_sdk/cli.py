@@ -11,6 +11,7 @@ from proctor_sdk.errors import ProctorSdkError
 from proctor_sdk.outputs import TASKS
 
 INTERRUPTED = 130
+_EXTRAS = {"fingerprint": "cli,fingerprints"}  # what a command needs beside the base
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -37,7 +38,7 @@ def load_command(name: str) -> ModuleType:
         raise ProctorSdkError(
             "extra_missing",
             f"This command needs the package {error.name}.",
-            cure="Run `pip install 'proctor-sdk[cli]'`.",
+            cure=f"Run `pip install 'proctor-sdk[{_EXTRAS.get(name, 'cli')}]'`.",
         ) from error
 
 
@@ -101,6 +102,19 @@ def _vendor_commands(commands: "_Commands[argparse.ArgumentParser]") -> None:
     _manifest(submit)
     submit.add_argument("--wait", action="store_true", help="follow the entry until it is decided")
 
+    fingerprint = _add(commands, "fingerprint", "let training images be compared with a cohort")
+    fingerprint.add_argument(
+        "folder", type=Path, nargs="?", help="folder of the images; without it, send --out again"
+    )
+    fingerprint.add_argument("--patients", type=Path, help="CSV table with a column patient")
+    fingerprint.add_argument(
+        "--out",
+        type=Path,
+        default=Path("fingerprints.jsonl"),
+        help="file of the digests, for you to read; default: fingerprints.jsonl",
+    )
+    fingerprint.add_argument("--study", help="seal the file for this study's data and send it")
+
     status = _add(commands, "status", "show entries and their states")
     status.add_argument("entry", nargs="?", help="id of an entry; without it, all of them")
     status.add_argument("--logs", action="store_true", help="log of the run on public cases")
@@ -131,7 +145,7 @@ def _study_commands(verbs: "_Commands[argparse.ArgumentParser]") -> None:
     draft = _add(verbs, "draft", "send a protocol as a new draft, or replace a draft's", "study")
     draft.add_argument("protocol", type=Path, metavar="PROTOCOL.yaml")
     draft.add_argument("--study", help="id of the draft to replace")
-    draft.add_argument("--cohort", help="id of the hidden cohort")
+    draft.add_argument("--cohort", help="id of the hidden cohort; with --study, another version")
     draft.add_argument("--conformance", help="id of the public conformance cohort")
     draft.add_argument("--vendor-org", help="id of the vendor; the study office alone may name it")
     draft.add_argument("--partner-org", help="id of the data partner; default: the cohort's owner")
@@ -155,6 +169,7 @@ def _study_commands(verbs: "_Commands[argparse.ArgumentParser]") -> None:
     amend.add_argument("study")
     amend.add_argument("protocol", type=Path, metavar="PROTOCOL.yaml")
     amend.add_argument("--reason", required=True)
+    amend.add_argument("--cohort", help="go over to this version of the hidden cohort")
 
     show = _add(verbs, "show", "show a study, or all of them", "study")
     show.add_argument("study", nargs="?")
@@ -193,6 +208,14 @@ def _cohort_commands(verbs: "_Commands[argparse.ArgumentParser]") -> None:
     add.add_argument("--description", type=Path, help="YAML, JSON or TOML file")
     add.add_argument("--cohort", help="go on with a cohort that was not closed")
 
+    version = _add(verbs, "version", "send a further version of a READY cohort", "cohort")
+    version.add_argument("of", metavar="COHORT", help="the newest READY version")
+    version.add_argument("table", type=Path, nargs="?", metavar="TABLE", help="CSV or Parquet")
+    version.add_argument("--files", type=Path, help="folder of the files; default: the table's")
+    version.add_argument("--without", nargs="+", metavar="CASE", help="leave out; no table then")
+    version.add_argument("--description", type=Path, help="YAML, JSON or TOML file")
+    version.add_argument("--cohort", help="go on with a version that was not closed")
+
     show = _add(verbs, "show", "show a cohort, or all of them", "cohort")
     show.add_argument("cohort", nargs="?")
     show.add_argument("--json", action="store_true", help="print the platform's answer")
@@ -200,3 +223,42 @@ def _cohort_commands(verbs: "_Commands[argparse.ArgumentParser]") -> None:
     terms = _add(verbs, "terms", "set the terms of a cohort", "cohort")
     terms.add_argument("cohort")
     terms.add_argument("terms", type=Path, metavar="TERMS", help="YAML, JSON or TOML file")
+    _cohort_keeping_commands(verbs)
+
+
+def _cohort_keeping_commands(verbs: "_Commands[argparse.ArgumentParser]") -> None:
+    def keeping(name: str, text: str, noun: str = "cohort") -> argparse.ArgumentParser:
+        command = _add(verbs, name, text, "cohort_keeping")
+        if noun:
+            command.add_argument(noun)
+        return command
+
+    quality = keeping("quality", "read the quality report of an own cohort")
+    quality.add_argument("-o", "--out", type=Path, help="file to write, .html or .json")
+
+    override = keeping("override", "accept a finding that holds a cohort back")
+    override.add_argument("finding", help="its key, as `proctor cohort show` prints it")
+    override.add_argument("--reason", required=True, help="the report prints it")
+    _password(override)
+
+    compare = keeping("compare", "say what changed between two versions of a cohort")
+    compare.add_argument("other", help="another version of it")
+    compare.add_argument("--json", action="store_true", help="print the platform's answer")
+
+    for name, text in (
+        ("withdraw", "take a cohort back"),
+        ("withdraw-patient", "have a patient erased; asks for the original id or the pseudonym"),
+    ):
+        withdraw = keeping(name, text)
+        withdraw.add_argument("--reason", required=True)
+        _password(withdraw)
+
+    withdrawals = keeping("withdrawals", "show how far withdrawals of patients have come")
+    withdrawals.add_argument("--json", action="store_true", help="print the platform's answer")
+
+    queries = keeping("queries", "list questions on the reference standard", noun="")
+    queries.add_argument("--json", action="store_true", help="print the platform's answer")
+
+    answer = keeping("answer", "answer a question on a reference value", noun="query")
+    answer.add_argument("answer", choices=("stands", "will-change"))
+    answer.add_argument("--text", default="", help="why")

@@ -209,7 +209,7 @@ SCHEMA: Final = Table(
                     kind="line",
                     meaning="What a case consists of.",
                     example='"table"',
-                    choices=("table", "dicom", "image"),
+                    choices=("table", "dicom", "image", "volume", "slide", "signal"),
                 ),
                 "attributes": Key(
                     kind="names",

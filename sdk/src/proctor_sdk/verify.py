@@ -7,7 +7,8 @@ by the file's own path where all editions share it. Steps, numbered as at the ca
 1. Open the package: bounded, no name twice.
 2. The statement is signed by a pinned key.
 3. It is a statement about a result, of the kind we know.
-4. Every file has the digest that the statement gives it; none is missing, none is added.
+4. Every file has the digest that the statement gives it; none is missing, none is added. After a
+   patient was withdrawn the evidence of single cases may be missing, and a note says so.
 5. The edition is of this statement: report, body, root.
 6. Every result leads to the signed root.
 7. With the leaves of what is withheld, all leaves together give the signed root.
@@ -27,6 +28,12 @@ from proctor_sdk import merkle
 from proctor_sdk.canonical import CanonicalError, canonical_bytes, sha256_hex, strict_loads
 from proctor_sdk.dsse import Envelope, SignatureError, verify_envelope
 from proctor_sdk.errors import Problem, ProctorSdkError
+from proctor_sdk.evidence_files import (
+    NOT_RECOMPUTABLE,
+    TOLD_OF_CASES,
+    WITHDRAWN,
+    is_withdrawn_document,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -37,6 +44,7 @@ PREDICATE_TYPE = "https://proctor.example/attestation/result/v1"
 STATEMENT = "statement.dsse.json"
 EDITION = "edition.json"
 AUDIT = "audit.json"
+EVIDENCE = "evidence"
 MOST_FILES = 10_000
 LARGEST_FILE = 2 << 30
 GENESIS = "0" * 64
@@ -75,6 +83,7 @@ def verify_package(path: Path, trusted: Mapping[str, bytes]) -> Verified:
     subjects = _subjects(statement)
     name = _edition_name(files, subjects)
     count = _check_files(files, name, subjects)  # 4
+    erased = _erased(files)
     edition = _document(files, EDITION, step=5)
     _check_edition(edition, name, predicate, subjects)  # 5
     leaves = _check_results(edition, predicate)  # 6
@@ -90,6 +99,7 @@ def verify_package(path: Path, trusted: Mapping[str, bytes]) -> Verified:
             f"signed by the pinned key {keyid}",
             f"statement about report {predicate['report']}",
             f"{count} files have their signed digests",
+            *([f"evidence of single cases was erased. {NOT_RECOMPUTABLE}"] if erased else []),
             f"edition {name} belongs to the signed body",
             f"{len(leaves)} results are proven against the signed root",
             f"{withheld} withheld results complete the signed root",
@@ -181,8 +191,11 @@ def _check_files(files: Mapping[str, bytes], edition: str, subjects: Mapping[str
 def _file_problems(
     files: Mapping[str, bytes], edition: str, subjects: Mapping[str, str]
 ) -> Iterator[Problem]:
+    erased = _erased(files)
     for path, content in files.items():
         signed = subjects.get(f"{edition}/{path}", subjects.get(path))
+        if path in erased and signed is None:
+            continue
         if path == STATEMENT or (path == AUDIT and signed is None):
             continue
         if signed is None:
@@ -191,8 +204,19 @@ def _file_problems(
             yield Problem(source=path, what="was altered after it was signed", cure="")
     for name in subjects:
         prefix, _, path = name.partition("/")
-        if prefix == edition and path not in files:
+        if prefix == edition and path not in files and path not in erased:
             yield Problem(source=path, what="is missing from the package", cure="")
+
+
+def _erased(files: Mapping[str, bytes]) -> set[str]:
+    """Return the paths that may be missing or stand unsigned, since a patient was withdrawn.
+
+    The evidence of single cases is erased then. Results and text are signed and stay.
+    """
+    note = f"{EVIDENCE}/{WITHDRAWN}"
+    if not is_withdrawn_document(files.get(note, b"")):
+        return set()
+    return {note, *(f"{EVIDENCE}/{name}" for name in TOLD_OF_CASES)}
 
 
 def _check_edition(

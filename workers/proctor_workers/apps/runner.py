@@ -2,16 +2,19 @@
 
 from proctor_backend.domain.messages import Task
 from proctor_backend.settings import Settings
-from proctor_workers.runner.host import Host
+from proctor_workers.runner.beat import Beat
+from proctor_workers.runner.host import Host, cache_of
 from proctor_workers.runner.lease import STOPPING
 from proctor_workers.runner.run_sections import run_sections
 from proctor_workers.runner.run_shard import run_shard
 from proctor_workers.tasks import Life, make_worker
 
 
-def _sweep(settings: Settings) -> None:
-    """Remove what a killed runner left, before the first message comes."""
+def _begin(settings: Settings) -> None:
+    """Remove what a killed runner left, before the first message comes; say what is held."""
     Host(settings.work_dir).sweep()
+    cache_of(settings).sweep()
+    Beat(settings).begin()
 
 
 def _clear(settings: Settings) -> None:
@@ -22,5 +25,5 @@ def _clear(settings: Settings) -> None:
 app = make_worker(
     {},
     {Task.RUN_SHARD: run_shard, Task.RUN_SECTIONS: run_sections},
-    life=Life(begin=_sweep, stop=STOPPING.set, end=_clear),
+    life=Life(begin=_begin, stop=STOPPING.set, end=_clear),
 )

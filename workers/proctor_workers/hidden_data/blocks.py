@@ -1,10 +1,10 @@
 """Writes a cohort's blocks and reference standard, and computes its identity."""
 
-import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from proctor_sdk.canonical import canonical_bytes, sha256_hex
 from proctor_sdk.merkle import leaf_hash
-from proctor_workers.hidden_data.canonical_file import CanonicalFile
+from proctor_workers.hidden_data.case_files import CanonicalFile
 from proctor_workers.hidden_data.pseudonyms import Pseudonyms
 from proctor_workers.hidden_data.rows import Row
 
@@ -29,7 +29,9 @@ class StoredFile:
     sha256: str
     size: int
     decoded_pixel_sha256: str
+    perceptual_hash: str
     original_uid: str
+    source_sha256: str
 
     @classmethod
     def of(cls, file: CanonicalFile, pseudonyms: Pseudonyms) -> "StoredFile":
@@ -38,9 +40,11 @@ class StoredFile:
             name=file.name,
             role=file.role,
             sha256=file.sha256,
-            size=len(file.content),
+            size=file.size,
             decoded_pixel_sha256=file.decoded_pixel_sha256,
+            perceptual_hash=file.perceptual_hash,
             original_uid=pseudonyms.uid(file.original_uid) if file.original_uid else "",
+            source_sha256=file.source_sha256,
         )
 
     def as_staged(self) -> dict[str, Any]:
@@ -59,6 +63,7 @@ class Case:
     files: tuple[StoredFile, ...]
     reference_outputs: str | None = None
     rater_kinds: Mapping[str, str] = field(default_factory=dict)
+    acquisition: Mapping[str, str] = field(default_factory=dict)
 
     def staged_line(self) -> bytes:
         """Return the line that a runner reads: no identifier, no reference."""
@@ -105,6 +110,7 @@ class Case:
             }
             | rich
             | {f"attr.{name}": value for name, value in row.attributes.items()}
+            | {f"acq.{name}": value for name, value in self.acquisition.items()}
         )
 
 
@@ -124,39 +130,56 @@ def block_summary(name: str, cases: Sequence[Case], document: bytes) -> dict[str
     }
 
 
-def reference_table(cases: Sequence[Case]) -> bytes:
-    """Return `reference.parquet`; its rows are sorted by case id, which is random."""
-    ordered = sorted(cases, key=lambda case: case.id)
-    names = list(dict.fromkeys(name for case in ordered for name in case.reference()))
+def write_reference(cases: Sequence[Case], path: Path) -> None:
+    """Write `reference.parquet`; the cases come sorted by their id, which is random."""
+    names = list(dict.fromkeys(name for case in cases for name in case.reference()))
     schema = pa.schema(
         [(name, pa.float64() if name == "sampling_weight" else pa.string()) for name in names]
     )
-    return _parquet((case.reference() for case in ordered), schema)
+    _write((case.reference() for case in cases), schema, path)
 
 
-def files_table(cases: Sequence[Case]) -> bytes:
-    """Return `files.parquet`: each file's pixel digest and the commitment to its origin."""
+def write_files(cases: Sequence[Case], path: Path) -> None:
+    """Write `files.parquet`: where each file comes from, by commitments and digests only."""
     rows = (
         {
             "case": case.id,
             "name": file.name,
             "sha256": file.sha256,
             "decoded_pixel_sha256": file.decoded_pixel_sha256,
+            "source_sha256": file.source_sha256,
             "original_uid_hmac": file.original_uid,
         }
-        for case in sorted(cases, key=lambda case: case.id)
+        for case in cases
         for file in case.files
     )
-    columns = ("case", "name", "sha256", "decoded_pixel_sha256", "original_uid_hmac")
-    return _parquet(rows, pa.schema([(name, pa.string()) for name in columns]))
+    _write(rows, pa.schema([(name, pa.string()) for name in _FILES]), path)
 
 
-def _parquet(rows: Iterator[Mapping[str, Any]], schema: pa.Schema) -> bytes:
-    """Write rows that are made a few thousand at a time: a large cohort's would fill the memory."""
-    batches = []
-    while batch := list(islice(rows, ROWS_AT_ONCE)):
-        batches += pa.Table.from_pylist(batch, schema=schema).to_batches()
-    out = io.BytesIO()
-    table = pa.Table.from_batches(batches, schema=schema).combine_chunks()
-    pq.write_table(table, out, compression="zstd")
-    return out.getvalue()
+def write_fingerprints(cases: Sequence[Case], path: Path) -> None:
+    """Write `fingerprints.parquet`: by what a vendor's training images can be recognised."""
+    rows = (
+        {
+            "case": case.id,
+            "patient": case.patient,
+            "source_sha256": file.source_sha256,
+            "decoded_pixel_sha256": file.decoded_pixel_sha256,
+            "perceptual_hash": file.perceptual_hash,
+        }
+        for case in cases
+        for file in case.files
+    )
+    _write(rows, pa.schema([(name, pa.string()) for name in _FINGERPRINTS]), path)
+
+
+_FILES = (
+    "case", "name", "sha256", "decoded_pixel_sha256", "source_sha256", "original_uid_hmac",
+)  # fmt: skip
+_FINGERPRINTS = ("case", "patient", "source_sha256", "decoded_pixel_sha256", "perceptual_hash")
+
+
+def _write(rows: Iterator[Mapping[str, Any]], schema: pa.Schema, path: Path) -> None:
+    """Write rows a few thousand at a time: a large cohort's would fill the memory."""
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        while batch := list(islice(rows, ROWS_AT_ONCE)):
+            writer.write_table(pa.Table.from_pylist(batch, schema=schema))

@@ -3,9 +3,26 @@
 import base64
 import hashlib
 import hmac
+from dataclasses import dataclass
 
 OLDEST_AGE = 89  # HIPAA 45 CFR 164.514(b)(2)(i)(C): ages over 89 are pooled
 POOLED_AGE = 90
+
+
+LONGEST_SHIFT_DAYS = 365
+
+
+@dataclass(frozen=True, slots=True)
+class PatientKeys:
+    """What replaces the identifiers in one patient's files; reveals neither patient nor date."""
+
+    uid_key: bytes  # the cohort's: a UID is replaced by the same one wherever it stands
+    date_shift_days: int  # the patient's: 1 to LONGEST_SHIFT_DAYS, added with a minus sign
+    names: tuple[str, ...] = ()  # the patient's own identifiers, to be looked for in text
+
+    def replaced_uid(self, original: str) -> str:
+        """Return the UID that stands for this one in the cohort (PS3.5 B.2, from 128 bits)."""
+        return "2.25." + str(int.from_bytes(_mac(self.uid_key, "uid", original)[:16]))
 
 
 class Pseudonyms:
@@ -29,6 +46,15 @@ class Pseudonyms:
     def uid(self, original: str) -> str:
         """Return the commitment to an original UID, by which a partner can prove an origin."""
         return _mac(self._key, "uid", original).hex()
+
+    def patient_keys(self, original: str) -> PatientKeys:
+        """Return what replaces the identifiers in this patient's files."""
+        shift = int.from_bytes(_mac(self._key, "dates", original)[:8])
+        return PatientKeys(
+            uid_key=_mac(self._key, "replaced uids", ""),
+            date_shift_days=1 + shift % LONGEST_SHIFT_DAYS,
+            names=(original,),
+        )
 
     def order(self, original: str) -> bytes:
         """Return the sort key that shuffles the cohort's cases."""

@@ -8,15 +8,15 @@ from sys import intern
 from typing import Any
 
 from proctor_sdk.canonical import canonical_bytes
-from proctor_workers.hidden_data.canonical_file import Refusal
+from proctor_workers.hidden_data.case_files import Refusal
 from proctor_workers.hidden_data.problems import Problems
 from proctor_workers.hidden_data.pseudonyms import pooled_age
-from proctor_workers.hidden_data.reference import checked_outputs
+from proctor_workers.hidden_data.reference_objects.json_outputs import checked_outputs
 
 PLAIN_COLUMNS = (
     "case", "patient", "site", "imaging_study", "reference_value", "reference_status",
     "reference_method", "reference_outputs", "reference_file", "sampling_stratum",
-    "sampling_weight", "partition", "files",
+    "sampling_weight", "partition", "files", "series",
 )  # fmt: skip
 PREFIXES = ("attr.", "input.", "rater.")
 STATUSES = ("verified", "equivocal", "missing")
@@ -49,6 +49,7 @@ class Row:
     sampling_weight: float
     partition: str
     files: tuple[str, ...]
+    series: tuple[str, ...]  # Series Instance UIDs whose files are the case's
     attributes: Mapping[str, str]
     inputs: Mapping[str, Any]
 
@@ -87,6 +88,7 @@ class RowReader:
             sampling_weight=self._weight(number, cells),
             partition=self._choice(number, cells, "partition", PARTITIONS, PARTITIONS[0]),
             files=self._files(number, cells, "files"),
+            series=tuple(self._text(number, cells, "series").replace(";", " ").split()),
             attributes=self._attributes(number, cells),
             inputs=self._inputs(number, cells),
         )

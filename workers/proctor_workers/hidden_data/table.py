@@ -3,7 +3,7 @@
 import csv
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +28,7 @@ LONGEST_NAME = 1 << 17  # of a column, before anything else is read
 _RATER = re.compile(r"rater\.(?:[A-Za-z][A-Za-z0-9_-]{0,47})?")
 
 
-def read_rows(
-    path: Path, table_format: str, files: Collection[str], problems: Problems
-) -> list[Row]:
+def read_rows(path: Path, table_format: str, problems: Problems) -> list[Row]:
     """Return the table's rows; everything wrong is noted in `problems`."""
     table = _read_table(path, table_format, problems)
     if table is None or not _columns_fit(table.column_names, problems):
@@ -39,7 +37,7 @@ def read_rows(
     rows = [reader.read(number, cells) for number, cells in _cells(_typed(table))]
     if not rows:
         problems.add(0, "", "The table has no cases", "Add at least one row.")
-    _check_together(rows, files, problems)
+    _check_together(rows, problems)
     return rows
 
 
@@ -131,41 +129,11 @@ def _cells(table: pa.Table) -> Iterator[tuple[int, Mapping[str, Any]]]:
             yield number, cells
 
 
-def _check_together(rows: list[Row], files: Collection[str], problems: Problems) -> None:
+def _check_together(rows: list[Row], problems: Problems) -> None:
     cases: dict[str, int] = {}
-    owners: dict[str, int] = {}
     for row in rows:
         if (first := cases.setdefault(row.case, row.number)) != row.number:
             problems.add(
                 row.number, "case", f"names the same case as row {first}",
                 "Give each case its own name.",
             )  # fmt: skip
-        for name in row.files:
-            _check_file(row, "files", name, files, owners, problems)
-        if row.reference_file:
-            _check_file(row, "reference_file", row.reference_file, files, owners, problems)
-    if unowned := len(set(files) - owners.keys()):
-        problems.add(
-            0, "files", f"{unowned} uploaded files belong to no case",
-            "Name each in a row's files, or leave it out.",
-        )  # fmt: skip
-
-
-def _check_file(
-    row: Row,
-    column: str,
-    name: str,
-    files: Collection[str],
-    owners: dict[str, int],
-    problems: Problems,
-) -> None:
-    if name not in files:
-        problems.add(
-            row.number, column, "names a file that was not uploaded",
-            "Upload it, or correct the path.",
-        )  # fmt: skip
-    if (first := owners.setdefault(name, row.number)) != row.number:
-        problems.add(
-            row.number, column, f"names a file that belongs to row {first}",
-            "One file belongs to one case.",
-        )  # fmt: skip

@@ -5,12 +5,12 @@ import logging
 import socket
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import httpx
 
 from proctor_backend.domain.errors import LeaseLostError, PlatformError, StateConflictError
+from proctor_sdk.sandbox.podman import this_owner
 
 logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs URLs, and presigned ones are secrets
 PATIENCE_S = 120.0
@@ -22,11 +22,11 @@ TIMEOUT = httpx.Timeout(30.0, connect=5.0)
 class ControlClient:
     """Claims leases and speaks for one; also fetches and stores what presigned URLs name."""
 
-    def __init__(self, url: str, runner_token: str, *, runner: str = "runner") -> None:
+    def __init__(self, url: str, runner_token: str) -> None:
         """Keep one connection pool for the service and one for objects."""
         self._url = url.rstrip("/")
         self._token = runner_token
-        self._names = {"runner": runner, "host": socket.gethostname()}
+        self._names = {"runner": _this_runner(), "host": socket.gethostname()}
         # Never through a proxy of the environment: presigned URLs are secrets.
         self.http = httpx.Client(timeout=TIMEOUT, trust_env=False)
 
@@ -34,14 +34,21 @@ class ControlClient:
         """Close the connections."""
         self.http.close()
 
-    def claim(self, **job: str) -> dict[str, Any] | None:
-        """Claim `shard=` or `report=`; None when it is not to be had: forget the message."""
+    def claim(self, **job: Any) -> dict[str, Any] | None:
+        """Claim `shard=` or `report=`; None when it is not to be had: forget the message.
+
+        The shard that is granted may be another than the one named, see `holdings`.
+        """
         try:
             answer = self.post("/leases", self._token, job | self._names)
         except StateConflictError:
             return None
         grant: dict[str, Any] = answer.json()
         return grant
+
+    def tell(self, **held: Any) -> None:
+        """Say that this runner lives and what it holds; raises `PlatformError`."""
+        self.post("/runners", self._token, held | self._names, patience_s=0.0)
 
     def post(
         self,
@@ -83,24 +90,6 @@ class ControlClient:
             raise PlatformError(f"An object could not be read: {response.status_code}.")
         return response.content
 
-    def download(self, url: str, path: Path, *, stop: Callable[[], None]) -> str:
-        """Write an object of any size to a new file; returns its SHA-256."""
-
-        def attempt() -> httpx.Response:
-            with self.http.stream("GET", url) as response:
-                digest = hashlib.sha256()
-                with path.open("wb") as file:
-                    for chunk in response.iter_raw(1 << 20):
-                        digest.update(chunk)
-                        file.write(chunk)
-            response.extensions["sha256"] = digest.hexdigest()
-            return response
-
-        response = self._patiently(attempt, stop, PATIENCE_S)
-        if response.is_error:
-            raise PlatformError(f"A file could not be read: {response.status_code}.")
-        return str(response.extensions["sha256"])
-
     def store(self, url: str, content: bytes, *, stop: Callable[[], None]) -> None:
         """Write an object whole."""
         response = self._patiently(lambda: self.http.put(url, content=content), stop, PATIENCE_S)
@@ -125,3 +114,9 @@ class ControlClient:
                     return response
             time.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE_S)
+
+
+def _this_runner() -> str:
+    """A name of this process that tells nothing of the host."""
+    whole = f"{socket.gethostname()} {this_owner()}"
+    return f"r{hashlib.sha256(whole.encode()).hexdigest()[:12]}"

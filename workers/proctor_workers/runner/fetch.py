@@ -1,59 +1,32 @@
-"""What a shard needs from storage: blocks and answers by digest, files a few cases ahead."""
+"""What a shard needs from storage: earlier answers, files a few cases ahead, the image."""
 
 import base64
 import hashlib
 import os
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
 
-from proctor_backend.domain.errors import DataError, PlatformError
+from proctor_backend.domain.errors import PlatformError
 from proctor_sdk.canonical import strict_loads
-from proctor_sdk.cases import StagedCase, StoredCase, case_name, parse_case, staged
+from proctor_sdk.cases import StagedCase, staged
 from proctor_sdk.encrypt import unseal
+from proctor_workers.runner.addresses import Addresses
+from proctor_workers.runner.case_lists import NamedCase
+from proctor_workers.runner.contents import NO_TIME, Contents
 from proctor_workers.runner.control import ControlClient
 from proctor_workers.runner.lease import Lease
+from proctor_workers.runner.prefetch import Calm
 
-CASES_AHEAD = 16
+CASES_AHEAD = 32
 BYTES_AHEAD = 256 << 20
-URLS_AT_ONCE = 64
+THREADS = 6
 CHUNK = 1 << 20
-# The epoch: a file's time must tell nothing.
-NO_TIME = (0, 0)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NamedCase:
-    """A stored case under its name of this attempt."""
-
-    name: str
-    block: str
-    stored: StoredCase
-
-
-def named_cases(control: ControlClient, lease: Lease, grant: Mapping[str, Any]) -> list[NamedCase]:
-    """Every case of the shard in the order of its names, with the inputs that the terms grant."""
-    key = base64.b64decode(grant["attempt_key"])
-    granted = set(grant["inputs"]) if "inputs" in grant else None
-    found = []
-    for block in grant["blocks"]:
-        content = control.fetch(block["url"], stop=lease.guard)
-        if hashlib.sha256(content).hexdigest() != block["sha256"]:
-            raise DataError("A block of cases is not as it was recorded.")
-        lines = content.splitlines()
-        if len(lines) != block["cases"]:
-            raise DataError("A block holds another number of cases than recorded.")
-        for line in lines:
-            case = _granted(parse_case(line), granted)
-            found.append(
-                NamedCase(name=case_name(key, case.case), block=block["block"], stored=case)
-            )
-    return sorted(found, key=lambda case: case.name)
 
 
 def answered_lines(
@@ -72,68 +45,81 @@ def case_of(line: bytes) -> str:
     return str(strict_loads(line)["case"])
 
 
+@dataclass(slots=True)
+class _Ahead:
+    """A case whose files are on their way."""
+
+    case: NamedCase
+    folder: Path | None
+    files: list[Future[None]] = field(default_factory=list)
+
+    def is_here(self) -> bool:
+        return all(file.done() for file in self.files)
+
+
 class Stager:
     """Turns stored cases into staged ones, files first, only so far ahead."""
 
-    def __init__(self, control: ControlClient, lease: Lease, staging: Path) -> None:
-        """Stage into `staging`, which lies in memory."""
-        self._control = control
+    def __init__(
+        self, contents: Contents, addresses: Addresses, calm: Calm, lease: Lease, staging: Path
+    ) -> None:
+        """Stage into `staging`, which lies in memory; while something is missing it is not calm."""
+        self._contents = contents
+        self._addresses = addresses
+        self._calm = calm
         self._lease = lease
         self._staging = staging
-        self._urls: dict[tuple[str, str], str] = {}
 
-    def staged(self, cases: Sequence[NamedCase]) -> Iterator[StagedCase]:
-        """Yield each case when its files are here."""
-        with ThreadPoolExecutor(4, thread_name_prefix="fetch") as pool:
-            ahead: deque[tuple[NamedCase, Future[Path | None] | None, int]] = deque()
-            held, following = 0, 0
-            try:
-                while ahead or following < len(cases):
-                    while following < len(cases) and (
-                        not ahead or (len(ahead) < CASES_AHEAD and held < BYTES_AHEAD)
-                    ):
-                        case, size = cases[following], _size(cases[following])
-                        ahead.append((case, self._begin(pool, cases, following), size))
-                        held, following = held + size, following + 1
-                    case, future, size = ahead.popleft()
-                    held -= size
-                    yield staged(case.stored, case.name, future.result() if future else None)
-            finally:
-                pool.shutdown(wait=True, cancel_futures=True)
+    def staged(self, cases: Sequence[NamedCase]) -> Generator[StagedCase | None]:
+        """Yield each case once its files are here, None as often as it is asked before that.
 
-    def _begin(
-        self, pool: ThreadPoolExecutor, cases: Sequence[NamedCase], index: int
-    ) -> Future[Path | None] | None:
-        case = cases[index]
+        Raises what `Transfers.fetch` and the lease's guard raise.
+        """
+        pool = ThreadPoolExecutor(THREADS, thread_name_prefix="fetch")
+        ahead: deque[_Ahead] = deque()
+        held, following = 0, 0
+        try:
+            while ahead or following < len(cases):
+                while following < len(cases) and (
+                    not ahead or (len(ahead) < CASES_AHEAD and held < BYTES_AHEAD)
+                ):
+                    ahead.append(self._begin(pool, cases[following]))
+                    held += _size(cases[following])
+                    following += 1
+                if ahead[0].is_here():
+                    first = ahead.popleft()
+                    held -= _size(first.case)
+                    yield _ended(first)
+                else:
+                    self._lease.guard()
+                    yield None
+        except BaseException:
+            self._contents.abort()  # nobody waits for a store that is slow
+            raise
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def _begin(self, pool: ThreadPoolExecutor, case: NamedCase) -> _Ahead:
         if not case.stored.files:
-            return None
-        wanted = [(case.block, file.sha256) for file in case.stored.files]
-        if any(key not in self._urls for key in wanted):
-            self._ask(cases[index : index + URLS_AT_ONCE])
-        urls = [self._urls.get(key, "") for key in wanted]
-        return pool.submit(self._fetch, case, urls)
-
-    def _ask(self, cases: Sequence[NamedCase]) -> None:
-        """Ask for the URLs of the next cases, block by block; older ones are spent."""
-        self._urls.clear()
-        blocks: dict[str, set[str]] = {}
-        for case in cases:
-            blocks.setdefault(case.block, set()).update(f.sha256 for f in case.stored.files)
-        for block, digests in blocks.items():
-            for url_of, url in self._lease.files(block, sorted(digests)).items():
-                self._urls[block, url_of] = url
-
-    def _fetch(self, case: NamedCase, urls: Sequence[str]) -> Path:
+            return _Ahead(case, None)
         folder = self._staging / case.name
         folder.mkdir(mode=0o755)
-        for file, url in zip(case.stored.files, urls, strict=True):
-            path = folder / file.name
-            if self._control.download(url, path, stop=self._lease.guard) != file.sha256:
-                raise DataError("A file of a case is not as it was recorded.")
-            path.chmod(0o444)
-            os.utime(path, ns=NO_TIME)
-        os.utime(folder, ns=NO_TIME)
-        return folder
+        begun = _Ahead(case, folder)
+        for file in case.stored.files:
+            wanted = self._addresses.wanted(case.block, file.sha256, file.size)
+            self._calm.begin()
+            future = pool.submit(self._contents.stage, wanted, folder / file.name)
+            future.add_done_callback(lambda _: self._calm.end())
+            begun.files.append(future)
+        return begun
+
+
+def _ended(ahead: _Ahead) -> StagedCase:
+    for file in ahead.files:
+        file.result()
+    if ahead.folder is not None:
+        os.utime(ahead.folder, ns=NO_TIME)
+    return staged(ahead.case.stored, ahead.case.name, ahead.folder)
 
 
 class SealedImage:
@@ -180,13 +166,6 @@ class _Stream:
     def sha256(self) -> str:
         """Digest of all that was read."""
         return self._hash.hexdigest()
-
-
-def _granted(case: StoredCase, granted: set[str] | None) -> StoredCase:
-    if granted is None:
-        return case
-    shown = {name: value for name, value in case.inputs.items() if name in granted}
-    return replace(case, inputs=shown)
 
 
 def _size(case: NamedCase) -> int:

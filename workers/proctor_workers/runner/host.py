@@ -4,12 +4,37 @@ import contextlib
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+from proctor_backend.domain.errors import PlatformError
+from proctor_backend.settings import Settings
 from proctor_sdk.sandbox.cgroup import remove_empty_groups
 from proctor_sdk.sandbox.podman import owner_lives, this_owner
 from proctor_sdk.sandbox.policy import SandboxPolicy
 from proctor_sdk.sandbox.workspace import Workspace, remove_workspace
+from proctor_workers.runner.cache import Cache
 from proctor_workers.runner.images import ImageStore
+
+
+def cache_of(settings: Settings) -> Cache:
+    """This host's cache of canonical files.
+
+    Raises:
+        PlatformError: its folder is one that containers are given parts of, or that holds such.
+    """
+    work = settings.work_dir.resolve()
+    folder = Path(settings.cache_dir).resolve() if settings.cache_dir else work / "cache"
+    for shared in (work / name for name in ("engine", "jobs", "spool")):
+        if folder == shared or folder in shared.parents or shared in folder.parents:
+            raise PlatformError(
+                "The cache must not lie where containers do.", cure="Change PROCTOR_CACHE_DIR."
+            )
+    return Cache(folder, settings.cache_bytes)
+
+
+def holdings(host: "Host", cache: Cache) -> dict[str, Any]:
+    """What control weighs when it chooses a shard for this runner."""
+    return {"held": dict(cache.noted()), "images": host.images.loaded()}
 
 
 class Host:

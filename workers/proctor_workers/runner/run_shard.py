@@ -16,11 +16,12 @@ from proctor_sdk.sandbox.launcher import Launcher, gpu_devices
 from proctor_sdk.sandbox.podman import ImageError, StartError
 from proctor_sdk.sandbox.policy import SandboxPolicy
 from proctor_workers.runner.control import ControlClient
-from proctor_workers.runner.fetch import SealedImage, Stager, answered_lines, case_of, named_cases
-from proctor_workers.runner.host import Host
+from proctor_workers.runner.fetch import SealedImage, answered_lines, case_of
+from proctor_workers.runner.host import Host, cache_of, holdings
 from proctor_workers.runner.images import HeldImage
 from proctor_workers.runner.lease import CancelledError, Lease, StoppedError
 from proctor_workers.runner.spool import Spool, read_spool
+from proctor_workers.runner.supply import Supply
 
 LOG = logging.getLogger(__name__)
 
@@ -29,23 +30,25 @@ def run_shard(settings: Settings, shard_id: str) -> None:
     """Run one shard to its end, or leave it as it was found for another to run."""
     control = ControlClient(settings.control_url, settings.runner_token)
     try:
-        grant = control.claim(shard=shard_id)
+        host, cache = Host(settings.work_dir), cache_of(settings)
+        grant = control.claim(shard=shard_id, **holdings(host, cache))
         if grant is None:
-            LOG.info("shard %s is not to be had", shard_id)
+            LOG.info("no shard is to be had for the wake-up of %s", shard_id)
             return
-        host = Host(settings.work_dir)
         host.sweep()
-        with Lease(control, grant) as lease:
-            _run_leased(control, host, lease, grant)
+        with Lease(control, grant) as lease, Supply(cache, lease, grant) as supply:
+            _run_leased(control, host, lease, grant, supply)
     finally:
         control.close()
 
 
-def _run_leased(control: ControlClient, host: Host, lease: Lease, grant: Mapping[str, Any]) -> None:
+def _run_leased(
+    control: ControlClient, host: Host, lease: Lease, grant: Mapping[str, Any], supply: Supply
+) -> None:
     """The one exit: whatever ends the run is recorded with whose move is next."""
     public = grant["kind"] == "conformance"
     try:
-        summary, log = _run(control, host, lease, grant)
+        summary, log = _run(control, host, lease, grant, supply)
         lease.done(summary, log if public else None)
     except (LeaseLostError, CancelledError):
         LOG.warning("shard %s stopped: lease lost or entry cancelled", grant["shard"])
@@ -71,7 +74,7 @@ def _run_leased(control: ControlClient, host: Host, lease: Lease, grant: Mapping
 
 
 def _run(
-    control: ControlClient, host: Host, lease: Lease, grant: Mapping[str, Any]
+    control: ControlClient, host: Host, lease: Lease, grant: Mapping[str, Any], supply: Supply
 ) -> tuple[dict[str, Any], str]:
     """1 image 2 cases 3 what is answered already 4 feed and collect 5 put the rest."""
     policy = policy_of(grant)
@@ -80,7 +83,7 @@ def _run(
         host.images.held(grant["image"]["config_digest"], policy.runtime, sealed.chunks) as held,
         host.workspace(policy) as workspace,
     ):
-        cases = named_cases(control, lease, grant)
+        cases = supply.cases()
         stored = {case_of(line) for line in answered_lines(control, lease, grant)}
         path = host.spool_path(grant["evaluation"], grant["attempt"], grant["shard"])
         kept = {case_of(line): line for line in read_spool(path)}
@@ -101,10 +104,11 @@ def _run(
                 proven=grant["kind"] == "hidden",  # the public cases were answered
                 guard=lease.guard,
             )
-            contract.run(Stager(control, lease, workspace.staging).staged(waiting))
+            with supply.staged(waiting, workspace) as source:
+                contract.run(source)
             spool.finish()
             counts = spool.counts
-        summary = _summary(grant, policy, held, contract)
+        summary = _summary(grant, policy, held, contract) | supply.moved()
         return summary | {"cases": len(cases), "counts": counts}, contract.log
 
 

@@ -5,18 +5,21 @@ from collections.abc import Mapping
 from typing import Any
 
 from proctor_backend.domain.audit import Event, public_view
+from proctor_backend.domain.cohort import terms_of
 from proctor_backend.domain.entry import slot_end
 from proctor_backend.domain.errors import InvalidInputError
 from proctor_backend.domain.ids import utc_at, utc_now
 from proctor_backend.domain.messages import Message, Task
 from proctor_backend.domain.review import EDITIONS
-from proctor_backend.domain.states import EntryState, ReportState
+from proctor_backend.domain.states import ComparisonState, EntryState, ReportState
 from proctor_backend.records import Doc, Move, Records, Update
 from proctor_backend.reporting.body import assemble_body, new_salts
 from proctor_backend.reporting.editions import cut_edition
 from proctor_backend.reporting.material import DraftMaterial
 from proctor_backend.reporting.plugin import plugin_input
 from proctor_backend.services.plugins import read_description
+from proctor_backend.services.queries import reference_changes
+from proctor_backend.services.versions import of_lineage
 from proctor_backend.settings import Settings
 from proctor_sdk.canonical import canonical_bytes, digest
 from proctor_workers.tools import Tools
@@ -72,7 +75,8 @@ def gather(records: Records, settings: Settings, report: Mapping[str, Any]) -> D
     manifest["model"] = {
         k: v for k, v in manifest["model"].items() if k not in (*MASKED, "version")
     }
-    chosen = ("name", "version", "root", "cases", "patients", "sites", "description", "terms")
+    chosen = ("name", "version", "root", "cases", "patients", "sites", "description",
+              "findings", "overrides", "confounders", "tombstones")  # fmt: skip
     return DraftMaterial(
         report=report["_id"],
         created_at=report["created_at"],
@@ -80,7 +84,11 @@ def gather(records: Records, settings: Settings, report: Mapping[str, Any]) -> D
         protocol=protocol["protocol"],
         protocol_digest=protocol["digest"],
         cohort={"id": cohort["_id"], "visibility": cohort["visibility"]}
-        | {name: cohort.get(name) for name in chosen},
+        | {name: cohort.get(name) for name in chosen}
+        | {
+            "terms": terms_of(cohort, study),
+            "reference_changes": reference_changes(records, cohort),
+        },
         entry={
             "id": entry["_id"],
             "code_name": entry["code_name"],
@@ -106,6 +114,7 @@ def gather(records: Records, settings: Settings, report: Mapping[str, Any]) -> D
             "organisation": settings.organisation,
             "independence": settings.independence,
         },
+        independence=_independence(records, entry, cohort),
         demonstration=settings.demonstration,
     )
 
@@ -157,8 +166,32 @@ def _evaluation(records: Records, evaluation: Mapping[str, Any]) -> Doc:
     }
 
 
+def _independence(
+    records: Records, entry: Mapping[str, Any], cohort: Mapping[str, Any]
+) -> Doc | None:
+    """Return the last comparison of the vendor's training images with the study's cohort."""
+    made = records.find(
+        "comparisons",
+        {
+            "study": entry["study"],
+            "org": entry["org"],
+            "cohort": cohort["_id"],
+            "state": ComparisonState.COMPARED.value,
+        },
+        sort=[("compared_at", -1)],
+        limit=1,
+    )
+    chosen = ("told", "least", "near", "complete", "images", "named_patients", "patients_known",
+              "compared_at")  # fmt: skip
+    return {name: made[0][name] for name in chosen} if made else None
+
+
 def _looks(records: Records, entry: Mapping[str, Any], cohort: Mapping[str, Any]) -> list[Doc]:
-    """Return every earlier look at this cohort; whose it was is told as same lineage or other."""
+    """Return every earlier look at this cohort; whose it was is told as same lineage or other.
+
+    A look at another version of the cohort was one at the same patients.
+    """
+    several = [one["_id"] for one in of_lineage(records, cohort["lineage"])]
     return [
         {
             "at": look["created_at"],
@@ -166,7 +199,7 @@ def _looks(records: Records, entry: Mapping[str, Any], cohort: Mapping[str, Any]
             "what": look["what"],
             "bits": "see released cells" if look["bits"] is None else look["bits"],
         }
-        for look in records.find("exposure_ledger", {"cohort": cohort["_id"]})
+        for look in records.find("exposure_ledger", {"cohort": {"$in": several}})
     ]
 
 

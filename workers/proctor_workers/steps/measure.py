@@ -16,11 +16,14 @@ from proctor_backend.domain.errors import DataError
 from proctor_backend.domain.ids import new_id, utc_now
 from proctor_backend.domain.keys import evidence_key, reference_key
 from proctor_backend.domain.messages import Message, Task
+from proctor_backend.domain.result import Measurement
 from proctor_backend.domain.states import EntryState, EvaluationState, ReportState
 from proctor_backend.objects import ObjectStore
 from proctor_backend.records import Insert, Move, Records
+from proctor_backend.services.review import concordant_file
 from proctor_sdk.canonical import canonical_bytes, digest
 from proctor_sdk.cases import case_name
+from proctor_workers.concordant import concordant_sample
 from proctor_workers.evidence import write_evidence
 from proctor_workers.measurement import measure
 from proctor_workers.observations import observations_from_predictions
@@ -49,7 +52,10 @@ def measure_evaluation(tools: Tools, evaluation: dict[str, Any]) -> None:
     names = _names(evaluation, reference)
     answers = predictions(records, store, evaluation)  # 2
     observations = observations_from_predictions(answers, names, reference)  # 3
-    measurement = measure(protocol, entry["manifest"], observations, reference)  # 4
+    confounders = cohort.get("confounders") or ()
+    measurement = measure(  # 4
+        protocol, entry["manifest"], observations, reference, confounders=confounders
+    )
     with tempfile.TemporaryDirectory(dir=settings.work_dir) as folder:  # 5
         digests = write_evidence(
             Path(folder),
@@ -58,6 +64,7 @@ def measure_evaluation(tools: Tools, evaluation: dict[str, Any]) -> None:
             observations=observations,
             reference=reference,
             measurement=measurement,
+            confounders=confounders,
             provenance=_provenance(records, evaluation, cohort),
         )
         for name in FILES:
@@ -67,6 +74,7 @@ def measure_evaluation(tools: Tools, evaluation: dict[str, Any]) -> None:
         evidence = Path(folder, "evidence.json").read_bytes()
     results_digest = hashlib.sha256(results).hexdigest()
     records.put_file(f"results:{results_digest}", results)
+    _keep_sample(records, evaluation, observations, reference, measurement)
     _move_on(records, entry, evaluation, cohort, results_digest, digests, evidence)  # 6
 
 
@@ -117,6 +125,19 @@ def predictions(
         raise DataError(
             "The predictions do not cover the cohort.", cure="Evaluate the entry again."
         )
+
+
+def _keep_sample(
+    records: Records,
+    evaluation: Mapping[str, Any],
+    observations: pa.Table,
+    reference: pa.Table,
+    measurement: Measurement,
+) -> None:
+    key = base64.b64decode(evaluation["attempt_key"])
+    errors = {str(one["case"]) for one in measurement.errors}
+    sample = concordant_sample(observations, reference, errors, key)
+    records.replace_file(concordant_file(evaluation["_id"]), canonical_bytes(sample))
 
 
 def _provenance(

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from proctor_backend.domain.audit import Event, public_view
+from proctor_backend.domain.cohort import terms_of
 from proctor_backend.domain.keys import evidence_key
 from proctor_backend.domain.messages import Message, Task
 from proctor_backend.domain.review import EDITIONS
@@ -16,7 +17,9 @@ from proctor_backend.reporting.disclosure import rule_for
 from proctor_backend.reporting.editions import cut_edition, released_cells
 from proctor_backend.reporting.render import render_edition
 from proctor_backend.reporting.seal import build_statement
+from proctor_backend.services.queries import summary
 from proctor_sdk.canonical import canonical_bytes, digest
+from proctor_sdk.evidence_files import WITHDRAWN, withdrawn_document
 from proctor_workers.tools import Tools
 
 # Whose audit chains an edition carries: the entry's tells of shards, which only insiders may count.
@@ -44,11 +47,13 @@ def render_report(tools: Tools, report: dict[str, Any]) -> None:
     cohort = records.get("cohorts", report["cohort"])
     version = {"study": report["study"], "version": entry["protocol_version"]}
     protocol = records.find("protocols", version)[0]["protocol"]
+    terms = terms_of(cohort, records.get("studies", report["study"])) or {}
+    since = {"queries": summary(records, report["_id"]), "withdrawn": report.get("withdrawn")}
     documents, renderings = {}, {}
     for edition in EDITIONS:  # 2
-        rule = rule_for(edition, protocol, cohort["terms"] or {})  # terms may have tightened since
+        rule = rule_for(edition, protocol, terms)  # they may have tightened since
         documents[edition] = cut_edition(
-            body, annex, report["salts"], edition, rule, approvals=report["approvals"]
+            body, annex, report["salts"], edition, rule, approvals=report["approvals"], since=since
         )
         renderings[edition] = render_edition(documents[edition])
     extras = _extras(records, store, report, body["evidence"])  # 3
@@ -86,7 +91,10 @@ def _extras(
     for edition in EDITIONS:
         told = [event for name in CHAINS[edition] for event in events[name]]
         extras[edition] = {"audit.json": canonical_bytes({"events": told})}
-    for name, part in EVIDENCE.items():
+    if marks := report.get("withdrawn"):
+        extras["full"][f"evidence/{WITHDRAWN}"] = withdrawn_document(marks)
+    # What tells of single cases does not leave once it lacks some.
+    for name, part in EVIDENCE.items() if not marks else ():
         digest_ = evidence[part].removeprefix("sha256:")
         content = store.get("artefacts", evidence_key(report["evaluation"], name), sha256=digest_)
         extras["full"][f"evidence/{name}"] = content

@@ -1,9 +1,11 @@
 """Who could see what: masking, sequestration and the custody of hidden data and of the model."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from proctor_backend.reporting.blocks import CoreSection, Facts, Grid, Heading, Items, Paragraph
 from proctor_backend.reporting.context import Context
+from proctor_backend.reporting.sections import lending
 
 _STATEMENTS = (
     (
@@ -50,6 +52,10 @@ def custody(context: Context) -> CoreSection:
             ),
             Heading("Staged and clinical input"),
             *_input_differences(context),
+            Heading("Training data and this cohort"),
+            *_independence(context),
+            *lending.terms(context),
+            *lending.queries(context),
         ),
     )
 
@@ -74,3 +80,66 @@ def _input_differences(context: Context) -> tuple[Paragraph | Grid, ...]:
         Paragraph(text),
         Grid(columns=("Granted field",), rows=tuple((name,) for name in granted)),
     )
+
+
+_COUNTS = {
+    "any_way": "Patients in the training data by any of these",
+    "alike": "Patients by an image, identical or alike",
+    "identical": "Patients by an identical image",
+}
+
+
+def _independence(context: Context) -> tuple[Paragraph | Facts, ...]:
+    """Say whether training images were compared with the cohort, how, and what was counted."""
+    found = context.material.independence
+    if found is None:
+        return (
+            Paragraph(
+                "No comparison of the vendor's training images with this cohort was made; the "
+                "independence of the two rests on the vendor's statement."
+            ),
+        )
+    least = found["least"]
+    return (
+        Paragraph(
+            "The vendor sent fingerprints of its training images, sealed to the worker that holds "
+            "the data; they were compared there with those of the originals, taken before "
+            "de-identification, and deleted. An image is identical if its bytes or its decoded "
+            f"pixels are, and alike if perceptual hashes differ in at most {found['near']} of "
+            "their bits, mirrored, turned or inverted. A case is alike if most of its images are. "
+            + _named(found)
+            + " What the vendor did not send cannot be found; cropped or strongly altered copies "
+            "are not recognised."
+            + ("" if found["complete"] else " Too many images look alike to compare all of them.")
+        ),
+        Facts(
+            (
+                ("Compared on", str(found["compared_at"])[:10]),
+                ("Training files compared", str(found["images"])),
+                *((text, _count(found["told"][name])) for name, text in _COUNTS.items()),
+            )
+        ),
+        *(
+            (
+                Paragraph(
+                    f"A count is withheld if it, those left over, or its difference from another "
+                    f"count that is told would be of fewer than {least} patients; none counts as "
+                    "few."
+                ),
+            )
+            if None in found["told"].values()
+            else ()
+        ),
+    )
+
+
+def _named(found: Mapping[str, Any]) -> str:
+    if not found["named_patients"]:
+        return "The vendor named no patients."
+    if not found["patients_known"]:
+        return "Identifiers of patients could not be compared: only the partner holds their key."
+    return "Identifiers of patients were compared where the vendor named them."
+
+
+def _count(told: int | None) -> str:
+    return "Withheld" if told is None else str(told)

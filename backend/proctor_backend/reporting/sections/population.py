@@ -13,6 +13,7 @@ from proctor_backend.reporting.blocks import (
 )
 from proctor_backend.reporting.context import Context
 from proctor_backend.reporting.counts import BASELINE, FLOW, NUMBERS
+from proctor_backend.reporting.sections import lending
 from proctor_backend.reporting.words import attribute
 
 
@@ -47,6 +48,8 @@ def baseline(context: Context) -> CoreSection:
         (
             Paragraph("The data partner describes the cohort as follows."),
             *((Facts(facts),) if facts else ()),
+            *lending.versions(context),
+            *lending.held_back(context),
             *_tables(context),
             *_numbers(context),
             *_asked(described),

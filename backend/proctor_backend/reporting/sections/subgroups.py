@@ -10,13 +10,14 @@ from proctor_backend.reporting.blocks import (
     Paragraph,
     Show,
 )
-from proctor_backend.reporting.context import Context, ResultDict
-from proctor_backend.reporting.disclosure import CANDIDATE_CAUSE
+from proctor_backend.reporting.context import Context, ResultDict, all_results
+from proctor_backend.reporting.disclosure import CANDIDATE_CAUSE, factor_of, levels_of
 from proctor_backend.reporting.numbers import signed
 from proctor_backend.reporting.sections.protocol import group_names
 from proctor_backend.reporting.words import (
     adjusted_for,
     attribute,
+    is_of_acquisition,
     is_pooled_over_sites,
     plain_words,
     quantity,
@@ -49,6 +50,7 @@ def subgroups(context: Context) -> CoreSection:
             *_adjusted(context),
             *_causes(context),
             *_sites(context),
+            *_confounding(context),
             *(FigureRef(name) for name in context.figure_ids("forest")),
         ),
     )
@@ -216,6 +218,42 @@ def _sites(context: Context) -> tuple[Block, ...]:
             ),
         )
     return (Heading("Sites together"), Paragraph(text), *table)
+
+
+def _confounding(context: Context) -> tuple[Block, ...]:
+    """Show primary results within levels of facts that the leak audit found confounding.
+
+    Only shown rows: a level's name is the cohort's own and stands in no protocol.
+    """
+    everything = [row for row in all_results(context.material) if is_of_acquisition(row)]
+    if not everything:
+        return ()
+    blocks: list[Block] = [
+        Heading("Acquisition that goes with the reference standard"),
+        Paragraph(
+            "The leak audit found that these facts of how cases were acquired predict the "
+            "reference standard in patients that it was not fitted on, so that a model may have "
+            "used them instead of the condition: "
+            f"{', '.join(dict.fromkeys(attribute(_factor(row)).lower() for row in everything))}. "
+            "Among cases of one level it cannot. These results are exploratory, and not adjusted "
+            "for other tests."
+        ),
+    ]
+    shown = [row for row in context.shown() if is_of_acquisition(row)]
+    for factor in dict.fromkeys(_factor(row) for row in shown):
+        groups = [
+            (str(row["id"]), levels_of(row)[0], str(row["quantity"]))
+            for row in shown
+            if _factor(row) == factor
+        ]
+        blocks.append(_groups(attribute(factor), groups))
+    if len(shown) < len(everything):
+        blocks.append(Paragraph("The terms withhold levels of too few patients."))
+    return tuple(blocks)
+
+
+def _factor(row: ResultDict) -> str:
+    return factor_of(row) or ""
 
 
 def _point(ref: str, what: str) -> str:

@@ -23,11 +23,11 @@ def connect() -> ApiClient:
     return ApiClient(configuration.url, configuration.token)
 
 
-def ask_password(*, from_stdin: bool) -> str:
-    """Return the password, from the terminal or the first line of standard input."""
+def ask_password(*, from_stdin: bool, prompt: str = "Password: ") -> str:
+    """Return what is typed unseen, from the terminal or the next line of standard input."""
     if from_stdin:
         return sys.stdin.readline().rstrip("\n")
-    return getpass.getpass("Password: ")
+    return getpass.getpass(prompt)
 
 
 def byte_progress() -> Progress:

@@ -34,7 +34,10 @@ def _draft(client: ApiClient, arguments: argparse.Namespace) -> None:
     text = read_text(arguments.protocol)
     try:
         if arguments.study:
-            client.put(f"/studies/{arguments.study}/protocol", {"protocol": text})
+            request = {"protocol": text} | (
+                {"cohort": arguments.cohort} if arguments.cohort else {}
+            )
+            client.put(f"/studies/{arguments.study}/protocol", request)
             print(arguments.study)
             return
         answer = client.post("/studies", _new_study(arguments, text))
@@ -81,6 +84,8 @@ def _sign(client: ApiClient, arguments: argparse.Namespace) -> None:
 
 def _amend(client: ApiClient, arguments: argparse.Namespace) -> None:
     request = {"protocol": read_text(arguments.protocol), "reason": arguments.reason}
+    if arguments.cohort:
+        request["cohort"] = arguments.cohort
     try:
         answer = client.post(f"/studies/{arguments.study}/amendments", request)
     except ApiError as error:

@@ -40,6 +40,8 @@ class RunSummary:
     restarts: int = 0
     start_seconds: float = 0.0
     model_seconds: float = 0.0
+    # How long a running container had nothing to do because its next case was not there yet.
+    waiting_seconds: float = 0.0
     gpu_seen: bool | None = None
 
     def as_dict(self) -> dict[str, Any]:
@@ -62,5 +64,8 @@ class Contract(Protocol):
 
     summary: RunSummary
 
-    def run(self, cases: Iterator[StagedCase]) -> RunSummary:
-        """Have every case answered; raises `RunFailedError`."""
+    def run(self, cases: Iterator[StagedCase | None]) -> RunSummary:
+        """Have every case answered; raises `RunFailedError`.
+
+        `cases` gives None, at once, as long as its next case is not there yet.
+        """

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 SHORTEST_WAIT_S = 0.0001
 LONGEST_WAIT_S = 0.02
 LOOK_EVERY_S = 0.5
+LOOK_FOR_CASE_S = 0.002
 # Three containers that never answered, on two different cases: it is the start, not a case.
 SILENT_STARTS = 3
 
@@ -52,6 +53,8 @@ class _Box:
     since: float = 0.0
     looked: float = 0.0
     ended: bool = False
+    idle_since: float | None = None  # it has answered everything, and no case is at hand
+    idle: float = 0.0
 
 
 class ProctorV1:
@@ -85,19 +88,20 @@ class ProctorV1:
         self._silent = 0
         self._kills: dict[str, int] = {}
         self._suspects: deque[StagedCase] = deque()
-        self._source: Iterator[StagedCase] = iter(())
+        self._source: Iterator[StagedCase | None] = iter(())
         self._next: StagedCase | None = None
-        self._fetching = 0.0
+        self._exhausted = False
 
-    def run(self, cases: Iterator[StagedCase]) -> RunSummary:
+    def run(self, cases: Iterator[StagedCase | None]) -> RunSummary:
         """Have every case answered, by one container or, after crashes, by several.
+
+        `cases` gives None, at once, as long as its next case is not there yet.
 
         Raises:
             RunFailedError: the container cannot start, breaks the contract, or dies too often.
         """
         self._source = cases
-        self._take()
-        while self._more():
+        while self._is_at_hand():
             box = self._open()
             try:
                 self._converse(box)
@@ -116,7 +120,6 @@ class ProctorV1:
 
     def _open(self) -> _Box:
         begun = time.monotonic()
-        self._fetching = 0.0
         life = self._launcher.workspace.life(self._task)
         container = self._launcher.start(life)
         self.summary.gpu_seen = self._launcher.gpu_seen
@@ -154,11 +157,14 @@ class ProctorV1:
                 break
             case = self._draw()
             if case is None:
+                self._note_idle(box)
                 break
             if not box.waiting:
                 box.since = time.monotonic()
+                self._end_idle(box)
             box.life.feed(case)
             box.waiting.append(case)
+            self._take()  # while the model works; and so the last case is known as such
             if self._suspects:
                 break
         alone = self._limits.isolation == "case" and (box.waiting or box.answered)
@@ -206,7 +212,8 @@ class ProctorV1:
         if now - box.looked > LOOK_EVERY_S:
             box.looked = now
             box.reader.check()
-            spent = self.summary.model_seconds + now - box.started - self._fetching
+            idle = box.idle + (now - box.idle_since if box.idle_since is not None else 0.0)
+            spent = self.summary.model_seconds + now - box.started - idle
             if spent > self._limits.seconds_total:
                 raise RunFailedError(
                     ReasonCode.TIME_LIMIT, "The whole run took longer than seconds_total.",
@@ -263,7 +270,8 @@ class ProctorV1:
         self._sink(prediction, prediction.line())
 
     def _close(self, box: _Box) -> None:
-        self.summary.model_seconds += time.monotonic() - box.started - self._fetching
+        self._end_idle(box)
+        self.summary.model_seconds += time.monotonic() - box.started - box.idle
         box.reader.close()
         box.container.remove()
         self._launcher.workspace.close_life(box.life)
@@ -271,20 +279,43 @@ class ProctorV1:
     # the cases that are left --------------------------------------------------------------------
 
     def _more(self) -> bool:
-        return bool(self._suspects) or self._next is not None
+        return bool(self._suspects) or self._next is not None or not self._exhausted
+
+    def _is_at_hand(self) -> bool:
+        """Wait for a case before a container is started for it; False if none is left."""
+        begun = time.monotonic()
+        while not self._suspects:
+            self._take()
+            if self._next is not None or self._exhausted:
+                break
+            self._guard()
+            time.sleep(LOOK_FOR_CASE_S)
+        self.summary.waiting_seconds += time.monotonic() - begun
+        return self._more()
 
     def _draw(self) -> StagedCase | None:
         if self._suspects:
             return self._suspects.popleft()
-        case = self._next
-        if case is not None:
-            self._take()
+        self._take()
+        case, self._next = self._next, None
         return case
 
     def _take(self) -> None:
-        begun = time.monotonic()
-        self._next = next(self._source, None)
-        self._fetching += time.monotonic() - begun
+        if self._next is None and not self._exhausted:
+            try:
+                self._next = next(self._source)
+            except StopIteration:
+                self._exhausted = True
+
+    def _note_idle(self, box: _Box) -> None:
+        if not box.waiting and box.idle_since is None and self._more():
+            box.idle_since = time.monotonic()
+
+    def _end_idle(self, box: _Box) -> None:
+        if box.idle_since is not None:
+            spent = time.monotonic() - box.idle_since
+            box.idle, box.idle_since = box.idle + spent, None
+            self.summary.waiting_seconds += spent
 
 
 def _misplaced(box: _Box, name: str) -> str:

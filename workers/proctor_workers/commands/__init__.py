@@ -1,0 +1,1 @@
+"""What `proctor-worker` does, one module a command; each is imported when it is called."""

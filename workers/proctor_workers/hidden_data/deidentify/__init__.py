@@ -1,0 +1,1 @@
+"""Removes what identifies a person: headers, dates, identifiers in text, burned-in text, faces."""

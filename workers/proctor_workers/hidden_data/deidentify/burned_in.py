@@ -1,0 +1,195 @@
+"""Takes text out of pictures, or holds their case back for a person (PS3.15 E.3.1).
+
+Readers call `clean_pixels` on the stored values of each file before anything is written of it.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from pydicom.dataset import Dataset
+
+from proctor_workers.hidden_data.case_files import QuarantineError
+from proctor_workers.hidden_data.deidentify.items import UNREADABLE
+from proctor_workers.hidden_data.deidentify.profile import BurnedIn
+from proctor_workers.hidden_data.deidentify.text_regions import (
+    Frame,
+    Pixels,
+    Region,
+    text_regions,
+)
+from proctor_workers.hidden_data.findings import Finding, Severity
+
+_MONOCHROME = frozenset({"MONOCHROME1", "MONOCHROME2", "PALETTE COLOR"})
+_LOOKED_AT = 3  # frames of a multi-frame picture: first, middle, last
+_BORDER = 3  # pixels around a box, of which its background is taken
+
+
+class CleanedPixels(NamedTuple):
+    """Pixels as they may be kept, what was found in them, and what was done, counted."""
+
+    pixels: Pixels
+    findings: tuple[Finding, ...]
+    actions: Mapping[str, int]
+
+
+def clean_pixels(
+    pixels: Pixels,
+    photometric: str,
+    policy: BurnedIn,
+    *,
+    file: str = "",
+    regions: Sequence[Region] = (),
+) -> CleanedPixels:
+    """Return the stored values with text blanked, as the plan has it.
+
+    Pixels are [frames ×] rows × columns [× samples], samples last where `photometric` is a colour.
+    `regions` are where the picture itself is (`ultrasound_regions`); around them all is blanked.
+    Text is looked for in the first, middle and last frame and in the brightest and darkest values
+    over all frames, and blanked in every frame. KEEP looks at nothing.
+
+    Raises:
+        QuarantineError: text was found, and a person is to look.
+    """
+    if policy is BurnedIn.KEEP or pixels.size == 0:
+        return CleanedPixels(pixels, (), {})
+    frames = _frames(pixels, photometric)
+    found = _found(frames)
+    if policy is BurnedIn.QUARANTINE:
+        if found:
+            raise QuarantineError(
+                f"has text in its picture, in {len(found)} places",
+                "Look at it; blank the text, leave the case out, or set burned_in to blank.",
+                file=file,
+            )
+        return CleanedPixels(pixels, (), {"pixels.searched": 1})
+    return _blanked(frames, found, regions, pixels.shape, file)
+
+
+def burned_in_declared(annotation: str, policy: BurnedIn, *, file: str = "") -> tuple[Finding, ...]:
+    """Return a finding where a file says that it has text and the plan has nobody look."""
+    if annotation.strip().upper() != "YES" or policy is not BurnedIn.KEEP:
+        return ()
+    return (
+        Finding(
+            code="pixels.burned_in_declared",
+            severity=Severity.ERROR,
+            message="The file says that text is burned into its picture.",
+            cure="Set burned_in to blank or quarantine.",
+            file=file,
+        ),
+    )
+
+
+def ultrasound_regions(source: Dataset) -> tuple[Region, ...]:
+    """Return where a file says that its ultrasound pictures are (PS3.3 C.8.5.5)."""
+    try:
+        return tuple(
+            Region(
+                top=int(item.RegionLocationMinY0),
+                left=int(item.RegionLocationMinX0),
+                bottom=int(item.RegionLocationMaxY1) + 1,
+                right=int(item.RegionLocationMaxX1) + 1,
+                score=1.0,
+            )
+            for item in source.get("SequenceOfUltrasoundRegions") or ()
+        )
+    except UNREADABLE:
+        return ()
+
+
+def _frames(pixels: Pixels, photometric: str) -> Pixels:
+    """Return a view as frames × rows × columns × samples."""
+    samples = 1 if photometric in _MONOCHROME or pixels.ndim == 2 else pixels.shape[-1]
+    rows, columns = pixels.shape[-2:] if samples == 1 else pixels.shape[-3:-1]
+    return pixels.reshape(-1, rows, columns, samples)
+
+
+def _found(frames: Pixels) -> tuple[Region, ...]:
+    return tuple(region for view in _views(frames) for region in text_regions(view))
+
+
+def _views(frames: Pixels) -> Iterator[Frame]:
+    """Yield 8-bit pictures in which any text shows."""
+    picked = {0, len(frames) // 2, len(frames) - 1}
+    still = [frames[number] for number in sorted(picked)]
+    if len(frames) > _LOOKED_AT:
+        still += [frames.max(axis=0), frames.min(axis=0)]
+    for picture in still:
+        yield from _windowed(picture)
+
+
+def _windowed(picture: Pixels) -> Iterator[Frame]:
+    """Yield a picture over its whole range, and over the range of nearly all of its values.
+
+    Text has an extreme value, so that the whole range shows it; unless a few still more extreme
+    values leave it no contrast.
+    """
+    values = picture[..., 0] if picture.shape[-1] == 1 else picture
+    whole = float(values.min()), float(values.max())
+    if values.dtype == np.uint8:
+        yield np.ascontiguousarray(values)
+        return
+    yield _scaled(values, *whole)
+    low, high = (float(value) for value in np.percentile(values[::2, ::2], (0.5, 99.5)))
+    if high - low < (whole[1] - whole[0]) / 2:
+        yield _scaled(values, low, high)
+
+
+def _scaled(values: Pixels, low: float, high: float) -> Frame:
+    span = (high - low) or 1.0
+    scaled = (values.astype(np.float32) - low) * (255 / span)
+    clipped: Frame = np.clip(scaled, 0, 255).astype(np.uint8)
+    return clipped
+
+
+def _blanked(
+    frames: Pixels,
+    found: Sequence[Region],
+    regions: Sequence[Region],
+    shape: tuple[int, ...],
+    file: str,
+) -> CleanedPixels:
+    outside = _outside(frames.shape[1:3], regions)
+    if not found and outside is None:
+        return CleanedPixels(frames.reshape(shape), (), {"pixels.searched": 1})
+    clean = frames.copy()
+    for region in found:
+        _fill(clean, region)
+    if outside is not None:
+        clean[:, outside] = 0 if clean.dtype.kind == "u" else clean.min()
+    finding = Finding(
+        code="pixels.blanked",
+        severity=Severity.NOTE,
+        message=f"Text was blanked in {len(found)} places of the picture.",
+        file=file,
+        values={"boxes": "; ".join(_box(region) for region in found), "places": len(found)},
+    )
+    actions = {"pixels.searched": 1, "pixels.blanked": 1, "pixels.regions_blanked": len(found)}
+    return CleanedPixels(clean.reshape(shape), (finding,), actions)
+
+
+def _box(region: Region) -> str:
+    return f"{region.top},{region.left},{region.bottom},{region.right}"
+
+
+def _fill(frames: Pixels, region: Region) -> None:
+    """Set a box to the median of its border, in each frame."""
+    top, left = max(0, region.top - _BORDER), max(0, region.left - _BORDER)
+    around = frames[:, top : region.bottom + _BORDER, left : region.right + _BORDER]
+    inner = np.zeros(around.shape[1:3], bool)
+    inner[
+        region.top - top : region.bottom - top,
+        region.left - left : region.right - left,
+    ] = True
+    border = around[:, ~inner] if not inner.all() else around[:, inner]
+    background = np.median(border, axis=1).astype(frames.dtype)
+    frames[:, region.top : region.bottom, region.left : region.right] = background[:, None, None]
+
+
+def _outside(shape: tuple[int, ...], regions: Sequence[Region]) -> np.ndarray | None:
+    """Return where no picture is said to be; None where nothing, or too little, is said."""
+    inside = np.zeros(shape, bool)
+    for region in regions:
+        inside[max(0, region.top) : region.bottom, max(0, region.left) : region.right] = True
+    return ~inside if inside.any() and not inside.all() else None

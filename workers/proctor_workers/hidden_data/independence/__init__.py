@@ -1,0 +1,1 @@
+"""Compares a vendor's training images with a cohort, and tells a count."""

@@ -1,0 +1,1 @@
+"""Asks whether anything beside the pixels gives the reference standard away."""

@@ -1,0 +1,1 @@
+"""Says honestly what is wrong with a cohort, before anybody is examined on it."""

@@ -1,0 +1,372 @@
+"""Content-addressed cache on this host's disk: canonical files by digest, for all its runners.
+
+A file stands under its digest only once it is whole, and whoever reads it hashes what he reads. So
+nothing is synchronised to the disk: what a crash of the machine tears is found by its digest,
+removed, and fetched again. Locks are the kernel's (`flock`): they end with their holder, killed or
+not. No container ever gets a mount in here.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import logging
+import os
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple, Protocol, Self
+
+from proctor_backend.domain.errors import DataError, PlatformError
+
+LOG = logging.getLogger(__name__)
+PRIVATE_FILE, PRIVATE_FOLDER = 0o600, 0o700
+CHUNK = 256 << 10
+FREE_BYTES = 1 << 30  # left to the disk's other users: the spool of answers is one
+# An eviction frees a sixteenth at once, so that not every new file looks through the folder.
+EVICTED_SHARE = 16
+PART, NOTES, LEDGER = ".part", "blocks", "ledger"
+MOST_NOTES = 500
+DIGEST = re.compile("[0-9a-f]{64}")
+
+
+class Sink(Protocol):
+    """Where bytes go; `restart` forgets those that turned out to be wrong."""
+
+    def write(self, view: memoryview, /) -> None:
+        """Take all of the bytes."""
+
+    def restart(self) -> None:
+        """Forget what was written."""
+
+
+class BeingFilledError(Exception):
+    """Another thread or process fetches this very file at the moment."""
+
+
+class Cache:
+    """Files by SHA-256 under one folder, together at most `limit` bytes; 0 keeps nothing."""
+
+    def __init__(self, folder: Path, limit: int, *, free_bytes: int = FREE_BYTES) -> None:
+        """Make the folder, closed to everybody else."""
+        self._folder = folder
+        self._limit = limit
+        self._free = free_bytes
+        self._told = False
+        try:
+            for made in (folder, folder / NOTES):
+                made.mkdir(parents=True, exist_ok=True, mode=PRIVATE_FOLDER)
+                made.chmod(PRIVATE_FOLDER)
+        except OSError as error:
+            raise PlatformError(
+                "The cache's folder cannot be made.", cure="See PROCTOR_CACHE_DIR."
+            ) from error
+
+    @property
+    def folder(self) -> Path:
+        """Where it lies."""
+        return self._folder
+
+    def holds(self, sha256: str) -> bool:
+        """Whether there is such a file; whether its bytes are right, a reader finds out."""
+        return self._path(sha256).exists()
+
+    def copy(self, sha256: str, sink: Sink, buffer: memoryview) -> bool:
+        """Hand a file's bytes to `sink`, hashed on the way; False if it is not here, or damaged."""
+        path = self._path(sha256)
+        try:
+            handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except OSError:
+            return False  # not here, or not to be read: it is fetched
+        with os.fdopen(handle, "rb", buffering=0) as file:
+            if _hashed(file.readinto, sink, buffer) == sha256:
+                with contextlib.suppress(OSError):
+                    os.utime(handle)  # last used now
+                return True
+        LOG.warning("a damaged file was removed from the cache")
+        path.unlink(missing_ok=True)
+        sink.restart()
+        return False
+
+    def begin(self, sha256: str, size: int, *, spare_ns: int | None = None) -> "Filling | None":
+        """Make room for a file and begin it; None if it cannot be kept.
+
+        Nothing that was used since `spare_ns` (nanoseconds since the epoch) makes room for it.
+
+        Raises:
+            BeingFilledError: somebody else is at it.
+        """
+        if not 0 < size <= self._limit:
+            return None
+        path = self._path(sha256)
+        part = path.with_suffix(PART)
+        try:
+            path.parent.mkdir(exist_ok=True, mode=PRIVATE_FOLDER)
+            handle = _locked_part(part)
+        except OSError as error:
+            self.give_way(error)
+            return None
+        if path.exists():  # it came between a reader's look and this
+            _close_unkept(handle, part)
+            raise BeingFilledError
+        try:
+            with self._ledger() as ledger:
+                if self._make_room(ledger, size, spare_ns):
+                    os.ftruncate(handle, size)  # counted from now on, whoever counts
+                    return Filling(self, part, handle, size)
+        except OSError as error:
+            self.give_way(error)
+        _close_unkept(handle, part)
+        return None
+
+    def give_way(self, error: OSError) -> None:
+        """Say once that the disk takes no more; the work goes on without it."""
+        if not self._told:
+            self._told = True
+            LOG.warning("files are staged without the cache: %s", error.strerror)
+
+    def sweep(self) -> None:
+        """Remove what a killed process left half written, and count anew."""
+        with contextlib.suppress(OSError), self._ledger() as ledger:
+            ledger.write(sum(kept.size for kept in self._kept()))
+
+    def note(self, block: str, size: int, since_ns: int) -> None:
+        """Note that `size` bytes of a block, all used after `since_ns`, are here."""
+        path = self._folder / NOTES / block
+        with contextlib.suppress(OSError):
+            fresh = path.with_suffix(f".{threading.get_native_id()}")
+            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+            with os.fdopen(os.open(fresh, flags, PRIVATE_FILE), "w") as file:
+                file.write(str(size))
+            os.utime(fresh, ns=(since_ns, since_ns))
+            fresh.rename(path)
+
+    def noted(self) -> Mapping[str, int]:
+        """Bytes held by block, those used last first."""
+        found = sorted(_entries(self._folder / NOTES), reverse=True)[:MOST_NOTES]
+        held = {}
+        for kept in found:
+            with contextlib.suppress(OSError, ValueError):
+                if DIGEST.fullmatch(kept.path.name):
+                    held[kept.path.name] = int(kept.path.read_text())
+        return held
+
+    def end(self, part: Path, size: int, *, kept: bool) -> bool:
+        """Show a part under its digest, or remove it and count its bytes off.
+
+        Under the ledger's lock, so that who counts meanwhile sees one name of it, never none.
+        """
+        with contextlib.suppress(OSError), self._ledger() as ledger:
+            if kept:
+                part.rename(part.with_suffix(""))
+                return True
+            part.unlink(missing_ok=True)
+            ledger.write(max(0, (ledger.read() or 0) - size))
+        return False
+
+    def _path(self, sha256: str) -> Path:
+        if not DIGEST.fullmatch(sha256):
+            raise DataError("A file is named by something that is no digest.")
+        return self._folder / sha256[:2] / sha256
+
+    @contextlib.contextmanager
+    def _ledger(self) -> Iterator["_Ledger"]:
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+        handle = os.open(self._folder / LEDGER, flags, PRIVATE_FILE)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield _Ledger(handle)
+        finally:
+            os.close(handle)
+
+    def _make_room(self, ledger: "_Ledger", size: int, spare_ns: int | None) -> bool:
+        used = ledger.read()
+        if used is None:
+            used = sum(one.size for one in self._kept())
+        allowed = self._allowed(used)
+        if used + size > allowed:
+            used = self._evict(min(allowed, self._limit), size, spare_ns)
+            allowed = self._allowed(used)
+        if used + size > allowed:
+            ledger.write(used)
+            return False
+        ledger.write(used + size)
+        return True
+
+    def _allowed(self, used: int) -> int:
+        """The bound, or less where the disk is nearly full."""
+        disk = os.statvfs(self._folder)
+        return min(self._limit, used + disk.f_bavail * disk.f_frsize - self._free)
+
+    def _evict(self, allowed: int, size: int, spare_ns: int | None) -> int:
+        """Remove what was used longest ago; returns the bytes that stay."""
+        kept = sorted(self._kept())
+        used = sum(one.size for one in kept)
+        wanted = allowed - max(size, self._limit // EVICTED_SHARE)
+        newest = 0
+        for one in kept:
+            if used <= wanted or (spare_ns is not None and one.used_ns >= spare_ns):
+                break
+            if one.path.suffix != PART:
+                one.path.unlink(missing_ok=True)
+                used, newest = used - one.size, one.used_ns
+        for note in _entries(self._folder / NOTES):
+            if note.used_ns <= newest:  # some of its block is gone
+                note.path.unlink(missing_ok=True)
+        return used
+
+    def _kept(self) -> Iterator["_Kept"]:
+        """Every file, also those being written; what a dead process left is removed."""
+        for folder in self._folder.iterdir():
+            if len(folder.name) == 2:  # the first two digits of a digest
+                for one in _entries(folder):
+                    if one.path.suffix != PART or not _remove_if_left(one.path):
+                        yield one
+
+
+class Filling:
+    """A file that is being written; it is in the cache once `keep` was called."""
+
+    def __init__(self, cache: Cache, part: Path, handle: int, size: int) -> None:
+        """Own the lock on the part and the room that was made for it."""
+        self._cache = cache
+        self._part = part
+        self._handle = handle
+        self._size = size
+        self._lost = self._kept = False
+
+    def __enter__(self) -> Self:
+        """Begin to write."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Remove what was not kept."""
+        if not self._kept:
+            self._cache.end(self._part, self._size, kept=False)
+        os.close(self._handle)
+
+    def write(self, view: memoryview, /) -> None:
+        """Take the bytes; a disk that takes no more loses this copy and nothing else."""
+        if self._lost:
+            return
+        try:
+            write_all(self._handle, view)
+        except OSError as error:
+            self._cache.give_way(error)
+            self._lost = True
+
+    def restart(self) -> None:
+        """Forget what was written."""
+        os.lseek(self._handle, 0, os.SEEK_SET)
+
+    def keep(self) -> bool:
+        """Show the file under its digest; its bytes were checked by who wrote them."""
+        if not self._lost:
+            self._kept = self._cache.end(self._part, self._size, kept=True)
+        return self._kept
+
+
+class _Kept(NamedTuple):
+    """A file in a folder, sorted by when it was last used."""
+
+    used_ns: int
+    size: int
+    path: Path
+
+
+class _Ledger:
+    """The bytes that are kept or being written, as counted so far."""
+
+    def __init__(self, handle: int) -> None:
+        self._handle = handle
+
+    def read(self) -> int | None:
+        raw = os.pread(self._handle, 32, 0).strip()
+        return int(raw) if raw.isdigit() else None
+
+    def write(self, used: int) -> None:
+        os.pwrite(self._handle, f"{used:<32d}".encode(), 0)
+
+
+def write_all(handle: int, view: memoryview) -> None:
+    """Write every byte; a full disk takes a part of them before it says so."""
+    while view:
+        view = view[os.write(handle, view) :]
+
+
+def now_ns() -> int:
+    """The present moment on the clock that files are stamped with, which lags by a tick."""
+    return time.time_ns() - 1_000_000_000
+
+
+def _hashed(read: Callable[[memoryview], int | None], sink: Sink, buffer: memoryview) -> str:
+    digest = hashlib.sha256()
+    while count := _read(read, buffer):
+        digest.update(buffer[:count])
+        sink.write(buffer[:count])
+    return digest.hexdigest()
+
+
+def _read(read: Callable[[memoryview], int | None], buffer: memoryview) -> int:
+    try:
+        return read(buffer) or 0
+    except OSError:  # a disk that cannot read it: the digest will say that something is missing
+        return 0
+
+
+def _close_unkept(handle: int, part: Path) -> None:
+    part.unlink(missing_ok=True)  # under its lock, or it might be another's
+    os.close(handle)
+
+
+def _locked_part(path: Path) -> int:
+    """Open the part and lock it; a part whose writer died is taken over, emptied.
+
+    Who waited for the lock may hold what its writer has just renamed: then the name is another
+    file's, or nobody's, and all begins anew.
+    """
+    while True:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, PRIVATE_FILE)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(handle)
+            raise BeingFilledError from None
+        if _is_named(handle, path):
+            os.ftruncate(handle, 0)
+            return handle
+        os.close(handle)
+
+
+def _remove_if_left(path: Path) -> bool:
+    """Remove a part if nobody writes it; True if it is gone."""
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        return True
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    else:
+        if _is_named(handle, path):
+            path.unlink()
+        return True
+    finally:
+        os.close(handle)
+
+
+def _is_named(handle: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(handle), path.lstat())
+    except FileNotFoundError:
+        return False
+
+
+def _entries(folder: Path) -> Iterator[_Kept]:
+    with os.scandir(folder) as found:
+        for entry in found:
+            with contextlib.suppress(FileNotFoundError):
+                state = entry.stat(follow_symlinks=False)
+                yield _Kept(state.st_mtime_ns, state.st_size, Path(entry.path))
