@@ -58,8 +58,7 @@ def bodies() -> dict[tuple[str, str], dict]:
         ("POST", "/cohorts/{cohort}/withdraw"): password | {"reason": "r"},
         ("POST", "/cohorts/{cohort}/overrides"): password | {"finding": "f", "reason": "r"},
         ("POST", "/cohorts/{cohort}/versions"): {},
-        ("POST", "/cohorts/{cohort}/patients/withdraw"): password
-        | {"patient": "p", "reason": "r"},
+        ("POST", "/cohorts/{cohort}/patients/withdraw"): password | {"patient": "p", "reason": "r"},
         ("POST", "/entries/{entry}/parts"): {"numbers": [1]},
         ("POST", "/entries/{entry}/close"): {
             "parts": [{"number": 1, "etag": "e", "sha256": sha256}],

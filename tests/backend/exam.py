@@ -34,9 +34,11 @@ class Exam:
     cohort: str
 
 
-def make_exam(records: Records, *, shards: int = 1, kind: str = "hidden") -> Exam:
-    """Write a locked study, its cohort, an entry and its running evaluation."""
-    org, study, cohort = new_id("org"), new_id("stu"), _cohort(shards)
+def make_exam(
+    records: Records, *, shards: int = 1, kind: str = "hidden", given: Doc | None = None
+) -> Exam:
+    """Write a locked study, its cohort (unless one is given), an entry, its running evaluation."""
+    org, study, cohort = new_id("org"), new_id("stu"), given or _cohort(shards)
     protocol = {"study": study, "version": 1, "protocol": {"input_profile": {}, "limits": {}}}
     entry = _entry(org, study, "CONFORMANT" if kind == "hidden" else "SCREENED")
     evaluation, made = new_evaluation(
@@ -46,7 +48,7 @@ def make_exam(records: Records, *, shards: int = 1, kind: str = "hidden") -> Exa
     records.commit(
         Insert("studies", _study(org, study, cohort["_id"])),
         Insert("protocols", {"_id": new_id("pro"), "org": org} | protocol),
-        Insert("cohorts", cohort),
+        *(() if given else (Insert("cohorts", cohort),)),
         Insert("entries", entry),
         Insert("evaluations", evaluation),
         *(Insert("shards", shard) for shard in made),

@@ -36,8 +36,8 @@ def test_a_manifest_of_another_kind_may_not_enter() -> None:
     assert entered("image") == ["inputs.kind"]
 
 
-def test_dicom_files_can_be_slides_and_signals_too() -> None:
-    assert kinds_that_fit(["dcm"]) == ["dicom", "slide", "signal"]
+def test_dicom_files_can_be_slides_too() -> None:
+    assert kinds_that_fit(["dcm"]) == ["dicom", "slide"]
 
 
 def test_a_cohort_without_files_is_a_table() -> None:

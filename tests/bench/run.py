@@ -19,6 +19,7 @@ PARTS = {
     "interruptions": ("runner_killed", "lost_host"),
     "containers": ("streaming", "streaming_in_process", "sandbox_start"),
     "wakeups": ("queue",),
+    "staging": ("staging_boto3", "staging_s5cmd", "staging_warm"),
     "api_memory": ("api_memory",),
     "segmentation": (
         "segmentation_monai",
@@ -32,6 +33,8 @@ PARTS = {
     ),
     "detection": ("detection_summary", "detection_froc", "detection_precision"),
     "survival": ("survival_concordance", "survival_concordance_all_pairs"),
+    "volumes": ("nifti_gz_ct", "nifti_gz_mr", "nifti_gz_labels"),
+    "decoding": ("decode_jpeg_ls", "decode_jpeg_lossless", "decode_raw"),
     "durations": ("make_demo", "demo_again", "tests"),
 }
 

@@ -13,7 +13,7 @@ from proctor_workers.runner.cache import Cache
 from proctor_workers.runner.contents import Contents
 from proctor_workers.runner.transfer import Transfers, Wanted
 
-PATIENCE_S, STALL_S = 1.0, 0.4
+PATIENCE_S, STALL_S = 0.5, 0.3
 
 
 @dataclass
@@ -38,7 +38,7 @@ class Site:
         sha256 = hashlib.sha256(content).hexdigest()
         self.storage.objects[sha256] = content
 
-        def address(fresh: bool) -> str:
+        def address(*, fresh: bool) -> str:
             self.addresses.append(fresh)
             return f"{self.storage.url}/{sha256}?secret={len(self.addresses)}"
 

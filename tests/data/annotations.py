@@ -21,6 +21,7 @@ from proctor_workers.hidden_data.reference_objects import reference_outputs
 TEST_FILES = Path(pydicom.__file__).parent / "data" / "test_files"
 SERIES = TEST_FILES / "dicomdirtests" / "98892001" / "CT5N"
 RTSTRUCT = "1.2.840.10008.5.1.4.1.1.481.3"
+MANUAL = hd.seg.SegmentAlgorithmTypeValues.MANUAL
 CHEST_CAD = "1.2.840.10008.5.1.4.1.1.88.65"
 MAKER = {
     "series_instance_uid": generate_uid(),
@@ -63,7 +64,11 @@ def segmentation(
     """A segmentation by highdicom: one segment for each mask (slices, rows, columns)."""
     segments = [
         hd.seg.SegmentDescription(
-            number, label, codes.SCT.Organ, codes.SCT.Liver, hd.seg.SegmentAlgorithmTypeValues.MANUAL
+            number,
+            label,
+            codes.SCT.Organ,
+            codes.SCT.Liver,
+            hd.seg.SegmentAlgorithmTypeValues.MANUAL,
         )
         for number, label in enumerate(masks, start=1)
     ]

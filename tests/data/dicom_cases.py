@@ -54,7 +54,9 @@ def image(values: NDArray[Any] | None = None, **elements: Any) -> Dataset:
     dataset.HighBit = dataset.BitsStored - 1
     dataset.PixelRepresentation = int(values.dtype.kind == "i")
     raw = values.tobytes()
-    dataset.add_new(0x7FE00010, "OB" if values.dtype.itemsize == 1 else "OW", raw + bytes(len(raw) % 2))
+    dataset.add_new(
+        0x7FE00010, "OB" if values.dtype.itemsize == 1 else "OW", raw + bytes(len(raw) % 2)
+    )
     for keyword, value in elements.items():
         setattr(dataset, keyword, value)
     return dataset

@@ -1,5 +1,6 @@
 """A case of foreign files, as a format's reader is given it, and bytes that were tampered with."""
 
+import tracemalloc
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -55,6 +56,16 @@ def outcome(files: dict[str, bytes | Path], form: CanonicalForm | None = None) -
         except UnreadableFileError as exc:
             return exc.refusal.what
     return "read"
+
+
+def most_memory(files: dict[str, bytes | Path], form: CanonicalForm | None = None) -> float:
+    """Return the peak of memory asked for while the files are read, MB; touched or not."""
+    tracemalloc.start()
+    try:
+        outcome(files, form)
+        return tracemalloc.get_traced_memory()[1] / 1e6
+    finally:
+        tracemalloc.stop()
 
 
 def tampered(content: bytes) -> st.SearchStrategy[bytes]:

@@ -139,9 +139,7 @@ def test_floats_stay_floats(tmp_path: Path, keyword: str, dtype: str) -> None:
 def test_planes_of_colour_become_pixels_of_colour(tmp_path: Path) -> None:
     planes = np.ascontiguousarray(np.moveaxis(RGB, -1, 0)).tobytes()
 
-    kept = only(
-        tmp_path, dicom(image(RGB, PlanarConfiguration=1, PixelData=planes + bytes(1)))
-    )
+    kept = only(tmp_path, dicom(image(RGB, PlanarConfiguration=1, PixelData=planes + bytes(1))))
 
     assert kept.PlanarConfiguration == 0
     assert np.array_equal(kept.pixel_array, RGB)

@@ -74,9 +74,9 @@ def test_canonical_tiff_has_no_tag_but_those_of_pixels(tmp_path: Path) -> None:
     with tifffile.TiffFile(path) as opened:
         found = {tag.name for tag in opened.pages[0].tags}
     assert found == {
-        "NewSubfileType", "ImageWidth", "ImageLength", "BitsPerSample", "Compression",
+        "ImageWidth", "ImageLength", "BitsPerSample", "Compression",
         "PhotometricInterpretation", "StripOffsets", "SamplesPerPixel", "RowsPerStrip",
-        "StripByteCounts", "XResolution", "YResolution", "ResolutionUnit",
+        "StripByteCounts", "PlanarConfiguration", "XResolution", "YResolution", "ResolutionUnit",
     }  # fmt: skip
 
 

@@ -72,9 +72,7 @@ def test_fractional_values_of_half_the_maximum_are_inside(tmp_path: Path) -> Non
 
 def test_compressed_fractional_frames_are_decoded(tmp_path: Path) -> None:
     shares = blobs()["Liver"].astype(float)
-    made = segmentation(
-        SLICES, {"Liver": shares}, "FRACTIONAL", transfer_syntax_uid=RLELossless
-    )
+    made = segmentation(SLICES, {"Liver": shares}, "FRACTIONAL", transfer_syntax_uid=RLELossless)
 
     outputs, _ = read(made, tmp_path, GRID)
 
@@ -196,9 +194,7 @@ def test_segments_of_which_the_plan_names_none_hold_the_cohort_back(tmp_path: Pa
 def test_an_empty_segmentation_is_told(tmp_path: Path) -> None:
     empty = {"Liver": np.zeros((5, 16, 16), dtype=np.uint8)}
 
-    outputs, findings = read(
-        segmentation(SLICES, empty, omit_empty_frames=False), tmp_path, GRID
-    )
+    outputs, findings = read(segmentation(SLICES, empty, omit_empty_frames=False), tmp_path, GRID)
 
     assert outputs["mask"]["labels"] == {"Liver": []}
     assert findings["reference.empty"].severity is Severity.WARNING

@@ -4,6 +4,8 @@ import io
 import json
 import struct
 import zlib
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pyarrow as pa
@@ -15,8 +17,9 @@ from PIL import Image
 from tests.data.partner_upload import Partner
 
 from proctor_sdk.runtime import runs_of
-from proctor_workers.hidden_data.canonical_file import Refusal
-from proctor_workers.hidden_data.reference import checked_outputs, reference_outputs
+from proctor_workers.hidden_data.case_files import Refusal, SourceFile
+from proctor_workers.hidden_data.reference_objects import reference_outputs
+from proctor_workers.hidden_data.reference_objects.json_outputs import checked_outputs
 
 LABELS = {"1": "tumour", "2": "oedema"}
 
@@ -25,6 +28,14 @@ def png(pixels: np.ndarray) -> bytes:
     out = io.BytesIO()
     Image.fromarray(pixels).save(out, format="PNG")
     return out.getvalue()
+
+
+def outputs_of(content: bytes) -> str | Refusal:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "truth"
+        path.write_bytes(content)
+        file = SourceFile(name="truth", path=path)
+        return reference_outputs(file, labels=LABELS, grid=None)[0]
 
 
 def png_of(width: int, height: int) -> bytes:
@@ -141,7 +152,7 @@ def test_bad_reference_is_named_at_its_cell(
     ],
 )
 def test_bad_reference_file_is_refused_with_its_reason(content: bytes, what: str) -> None:
-    found = reference_outputs(content, LABELS)
+    found = outputs_of(content)
 
     assert isinstance(found, Refusal)
     assert what in found.what
@@ -150,7 +161,7 @@ def test_bad_reference_file_is_refused_with_its_reason(content: bytes, what: str
 @given(st.binary(max_size=200))
 @settings(max_examples=200, deadline=None)
 def test_any_bytes_are_taken_or_refused_never_raised(content: bytes) -> None:
-    assert isinstance(reference_outputs(content, LABELS), Refusal | str)
+    assert isinstance(outputs_of(content), Refusal | str)
     assert isinstance(checked_outputs(content), Refusal | str)
 
 
@@ -158,7 +169,7 @@ def test_any_bytes_are_taken_or_refused_never_raised(content: bytes) -> None:
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_runs_of_a_label_map_are_those_of_the_vendors_helper(values: list[int]) -> None:
     pixels = np.array([values], dtype=np.uint8)
-    found = json.loads(str(reference_outputs(png(pixels), LABELS)))
+    found = json.loads(str(outputs_of(png(pixels))))
 
     for value, name in LABELS.items():
         expected = runs_of(pixels.ravel() == int(value))

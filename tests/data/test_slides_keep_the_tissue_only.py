@@ -7,6 +7,7 @@ import openslide
 import pytest
 import tifffile
 import tiffslide
+from PIL import Image, ImageDraw
 from tests.data.slide_files import (
     NAME,
     TILE,
@@ -27,6 +28,7 @@ from proctor_workers.hidden_data.case_files import (
     QuarantineError,
     UnreadableFileError,
 )
+from proctor_workers.hidden_data.deidentify.profile import BurnedIn, Deidentification
 from proctor_workers.hidden_data.formats import slides
 from proctor_workers.hidden_data.formats.registry import read_case
 
@@ -85,11 +87,12 @@ def test_every_level_has_the_same_pixels_for_openslide(original: Path, kept: Pat
 
 
 def test_tiffslide_reads_scale_and_levels(tmp_path: Path) -> None:
-    slide = tiffslide.TiffSlide(canonical(tmp_path, write_svs(tmp_path / "slide.svs")))
+    path = canonical(tmp_path, write_svs(tmp_path / "slide.svs"))
 
-    assert slide.level_dimensions == ((1500, 1000), (375, 250))
-    assert slide.properties["tiffslide.mpp-x"] == 0.499
-    assert slide.properties["tiffslide.objective-power"] == 20
+    with tiffslide.TiffSlide(path) as slide:
+        assert slide.level_dimensions == ((1500, 1000), (375, 250))
+        assert slide.properties["tiffslide.mpp-x"] == 0.499
+        assert slide.properties["tiffslide.objective-power"] == 20
 
 
 def test_no_planted_name_is_left(original: Path, kept: Path) -> None:
@@ -182,6 +185,19 @@ def test_a_label_that_passes_for_a_level_goes_to_a_person(tmp_path: Path) -> Non
 
     with pytest.raises(QuarantineError, match="does not show what its base shows"):
         read(tmp_path, path)
+
+
+def test_text_in_the_picture_goes_to_a_person_if_the_plan_asks(tmp_path: Path) -> None:
+    path = tmp_path / "slide.tif"
+    written = Image.fromarray(np.full((1000, 1500, 3), 230, np.uint8))
+    ImageDraw.Draw(written).text((200, 400), f"{NAME} 1951", fill=(20, 20, 20), font_size=160)
+    with tifffile.TiffWriter(path) as out:
+        for level in (np.asarray(written), halves(np.asarray(written), 2)):
+            out.write(level, tile=TILE, photometric="rgb", metadata=None)
+    plan = Deidentification(burned_in=BurnedIn.QUARANTINE)
+
+    with pytest.raises(QuarantineError, match="text in its picture"):
+        read_case(request(tmp_path, path, deidentification=plan))
 
 
 def test_a_plain_tiled_picture_is_no_slide(tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ def test_flipped_bytes_give_a_slide_or_a_refusal(compression: str, tmp_path: Pat
 def test_every_way_of_breaking_off_is_refused(tmp_path: Path) -> None:
     good = write_svs(tmp_path / "good.svs").read_bytes()
     path = tmp_path / "bad.svs"
-    for length in (0, 3, 8, 20, 4096, len(good) // 2, len(good) - 20_000):
+    for length in (0, 3, 8, 20, 4096, len(good) // 2, len(good) - 300_000):
         path.write_bytes(good[:length])
         with pytest.raises(UnreadableFileError):
             slides.read(request(tmp_path, path))
@@ -104,14 +104,14 @@ def test_sizes_that_lie_are_refused(name: str, value: int, tmp_path: Path) -> No
 def test_a_tile_that_inflates_without_end_is_refused_before_it_does(tmp_path: Path) -> None:
     path = small(tmp_path / "bomb.tif", compression="zlib")
     bomb = zlib.compress(bytes(1 << 28), 9)
-    content = path.read_bytes()
-    with tifffile.TiffFile(path, mode="r+") as slide:
-        tags = slide.pages.first.tags
-        places, lengths = list(tags[324].value), list(tags[325].value)
-        places[0], lengths[0] = len(content), len(bomb)
-        tags[324].overwrite(places, dtype=4)
-        tags[325].overwrite(lengths, dtype=4)
-    path.write_bytes(path.read_bytes()[: len(content)].ljust(len(content), b"\0") + bomb)
+    for _ in range(2):  # the first time, longer lists are put at the end of the file
+        end = path.stat().st_size
+        with tifffile.TiffFile(path, mode="r+") as slide:
+            tags = slide.pages.first.tags
+            tags[324].overwrite([end, *tags[324].value[1:]], dtype=4)
+            tags[325].overwrite([len(bomb), *tags[325].value[1:]], dtype=4)
+    with path.open("ab") as out:
+        out.write(bomb)
 
     tracemalloc.start()
     with pytest.raises(UnreadableFileError, match="damaged tile"):

@@ -158,6 +158,21 @@ def test_nrrd_text_and_hexadecimal_values_are_read(tmp_path: Path) -> None:
         assert kept.ravel().tolist() == [1, -2, 3, 32767]
 
 
+@pytest.mark.parametrize(
+    "space", ["left-posterior-superior", "right-anterior-superior", "LAS", "RAS"]
+)
+def test_every_space_of_nrrd_becomes_the_same_place(space: str, tmp_path: Path) -> None:
+    head = (
+        f"NRRD0005\ntype: uchar\ndimension: 3\nspace: {space}\nsizes: 2 3 4\nencoding: raw\n"
+        "space directions: (0,2,0) (-1,0,0.5) (0,0,3)\nspace origin: (10,-20,30)\n\n"
+    )
+    (tmp_path / "a.nrrd").write_bytes(head.encode() + bytes(range(24)))
+    original = sitk.ReadImage(tmp_path / "a.nrrd")
+    kept = sitk.ReadImage(read(tmp_path, {"a": tmp_path / "a.nrrd"}).files[0].path)
+    for get in ("GetOrigin", "GetSpacing", "GetDirection"):
+        np.testing.assert_allclose(getattr(kept, get)(), getattr(original, get)(), atol=1e-12)
+
+
 def test_several_volumes_keep_the_tables_order(tmp_path: Path) -> None:
     images = {
         f"{name}.nii": nibabel.Nifti1Image(

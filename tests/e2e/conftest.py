@@ -26,8 +26,10 @@ def s3_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def dicom_site(mongo_url: str, s3_url: str) -> Iterator[Site]:
-    with site_of(mongo_url, s3_url, "dicom") as found:
+def dicom_site(
+    mongo_url: str, s3_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Site]:
+    with site_of(mongo_url, s3_url, "dicom", tmp_path_factory.mktemp("keys")) as found:
         yield found
 
 
@@ -38,8 +40,8 @@ def site(dicom_site: Site) -> Site:
 
 
 @pytest.fixture
-def table_site(mongo_url: str, s3_url: str) -> Iterator[Site]:
-    with site_of(mongo_url, s3_url, "table") as found:
+def table_site(mongo_url: str, s3_url: str, tmp_path: Path) -> Iterator[Site]:
+    with site_of(mongo_url, s3_url, "table", tmp_path) as found:
         yield found
 
 

@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import e2e_servers as servers
@@ -17,6 +18,7 @@ from proctor_backend.records import Records
 from proctor_backend.services import people
 from proctor_backend.settings import Settings
 from proctor_backend.viewer.app import create_viewer
+from proctor_sdk.encrypt import encode_key, generate_keypair
 
 
 @dataclass
@@ -47,7 +49,8 @@ class Site:
 
 
 @contextlib.contextmanager
-def site_of(mongo_url: str, s3_url: str, kind: str) -> Iterator[Site]:
+def site_of(mongo_url: str, s3_url: str, kind: str, keys: Path) -> Iterator[Site]:
+    (keys / "ingest.pub").write_text(encode_key(generate_keypair()[1]), "ascii")
     port, viewer_port = servers.free_port(), servers.free_port()
     settings = Settings(
         s3_endpoint=s3_url,
@@ -56,6 +59,7 @@ def site_of(mongo_url: str, s3_url: str, kind: str) -> Iterator[Site]:
         public_url=f"http://127.0.0.1:{port}",
         viewer_url=f"http://127.0.0.1:{viewer_port}",
         demonstration=True,
+        keys_dir=keys,
     )
     records = Records.connect(mongo_url, new_id("evt")[:20])
     records.prepare()

@@ -309,7 +309,8 @@ def _insert(world: World, evaluation: str, body_digest: str, results_digest: str
     }  # fmt: skip
     exam = {
         "_id": evaluation, "org": vendor, "entry": world.entry, "study": world.study,
-        "kind": "hidden", "cohort": world.cohort, "bucket": "hidden", "state": "MEASURED",
+        "kind": "hidden", "cohort": world.cohort, "cohort_lineage": world.cohort,
+        "bucket": "hidden", "state": "MEASURED",
     }  # fmt: skip
     world.records.commit(
         Insert("entries", entry),

@@ -177,6 +177,15 @@ class Lab:
     def __getitem__(self, role: str) -> Api:
         return self.people[role]
 
+    def table(self, cases: Sequence[Mapping[str, Any]]) -> Path:
+        """Write a table of cases."""
+        table = self.folder / f"table-{time.time_ns()}.csv"
+        with table.open("w", newline="") as stream:
+            writer = csv.DictWriter(stream, list(cases[0]))
+            writer.writeheader()
+            writer.writerows(cases)
+        return table
+
     def cohort(
         self,
         cases: Sequence[Mapping[str, Any]],
@@ -187,11 +196,7 @@ class Lab:
         timeout_s: float = 60,
     ) -> str:
         """Add a cohort with the CLI and wait until it is ingested."""
-        table = self.folder / f"table-{time.time_ns()}.csv"
-        with table.open("w", newline="") as stream:
-            writer = csv.DictWriter(stream, list(cases[0]))
-            writer.writeheader()
-            writer.writerows(cases)
+        table = self.table(cases)
         partner = self["data_partner"]
         words = [
             "cohort",
@@ -207,7 +212,7 @@ class Lab:
             described.write_text(json.dumps(description))  # JSON is YAML
             words += ["--description", str(described)]
         cohort = partner.cli(*words).stdout.split()[-1]
-        ended = {"READY", "REJECTED"}
+        ended = {"READY", "REJECTED", "HELD"}
         view = wait(lambda: partner.get(f"/cohorts/{cohort}"), ended, timeout_s=timeout_s)
         assert view["state"] == "READY", view
         if not public:

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -26,11 +27,16 @@ class ControlDouble:
         self.away = 0  # so many requests are answered 503
         self.changes: dict[str, Any] = {}
         self.served: Counter[str] = Counter()  # bytes by kind of object
+        self.asked: list[str] = []  # objects in the order of their requests
+        self.slow: dict[str, float] = {}  # seconds before an object is given, by prefix of its key
+        self.forget: list[str] = []  # blocks that runners must remove
         self.told: list[dict[str, Any]] = []  # what runners said of themselves
         self._task = task
         self._blocks: list[dict[str, Any]] = []
         self._lists: dict[str, str] = {}
-        self._sealed(image)
+        self._image: dict[str, Any] = {"url": ""}
+        if image is not None:
+            self._sealed(image)
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
@@ -61,9 +67,7 @@ class ControlDouble:
         self.objects[f"files/{digest}"] = content
         return {"name": "0.dcm", "role": "image", "sha256": digest, "size": len(content)}
 
-    def add_block(
-        self, name: str, cases: list[dict[str, Any]], *, upcoming: bool = False
-    ) -> None:
+    def add_block(self, name: str, cases: list[dict[str, Any]], *, upcoming: bool = False) -> None:
         content = b"".join(json.dumps(case).encode() + b"\n" for case in cases)
         self.objects[f"blocks/{name}"] = content
         digest = hashlib.sha256(content).hexdigest()
@@ -105,7 +109,7 @@ class ControlDouble:
     def post(self, path: str, token: str, body: dict[str, Any]) -> tuple[int, Any]:
         if path == "/runners":
             self.told.append(body)
-            return 204, None
+            return 200, {"forget": self.forget}
         if path == "/leases":
             return (200, self.grant()) if token == "runner" and not self.ended else (409, {})
         _, _, lease, *verb = path.split("/")
@@ -164,6 +168,8 @@ def _handler(control: ControlDouble) -> type[BaseHTTPRequestHandler]:
             key = self.path.removeprefix("/objects/").partition("?")[0]
             content = control.objects.get(key)
             control.served[key.partition("/")[0]] += len(content or b"")
+            control.asked.append(key)
+            time.sleep(max((s for at, s in control.slow.items() if key.startswith(at)), default=0))
             self._answer(404 if content is None else 200, content or b"")
 
         def do_PUT(self) -> None:

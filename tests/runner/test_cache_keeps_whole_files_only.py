@@ -1,4 +1,4 @@
-"""The cache on a host's disk: what it shows is whole, what it holds is bounded, nobody else reads."""
+"""The cache on a host's disk: what it shows is whole, what it holds is bounded and closed."""
 
 import contextlib
 import hashlib
@@ -93,7 +93,7 @@ def test_only_the_owner_can_read(cache: Cache) -> None:
     old = os.umask(0)
     try:
         put(cache, b"pixels")
-        cache.note("0" * 64, 6, now_ns())
+        cache.note("0" * 64, [], 6, now_ns())
     finally:
         os.umask(old)
     modes = {
@@ -114,7 +114,7 @@ def test_folder_that_was_open_to_others_is_closed(tmp_path: Path) -> None:
     [
         lambda raw: raw[:-1] + bytes([raw[-1] ^ 1]),
         lambda raw: raw[: len(raw) // 2],
-        lambda raw: b"",
+        lambda raw: raw[:0],
         lambda raw: bytes(len(raw)),
         lambda raw: raw + b"more",
     ],
@@ -153,7 +153,7 @@ def test_file_that_was_given_up_leaves_nothing(cache: Cache) -> None:
     assert filling is not None
     with filling:
         filling.write(memoryview(b"half"))
-    assert [p for p in cache.folder.glob("??/*")] == []
+    assert list(cache.folder.glob("??/*")) == []
 
 
 def test_what_was_used_longest_ago_makes_room(tmp_path: Path) -> None:
@@ -201,13 +201,25 @@ def test_what_is_fetched_ahead_takes_the_room_of_what_is_not_in_use(tmp_path: Pa
     assert not cache.holds(digest(content(1)))
 
 
-def test_note_of_a_block_goes_with_its_first_file(tmp_path: Path) -> None:
+def test_block_counts_as_held_until_its_first_file_is_evicted(tmp_path: Path) -> None:
     cache = Cache(tmp_path / "cache", 2000)
     for number, block in ((1, "aa" * 32), (2, "bb" * 32)):
+        sha256 = digest(content(number))
         put(cache, content(number))
-        age(cache, digest(content(number)), 102 - 2 * number)
-        cache.note(block, 1000, int((time.time() - 102.5 + 2 * number) * 1e9))
+        age(cache, sha256, 102 - 2 * number)
+        cache.note(block, [sha256], 1000, int((time.time() - 102.5 + 2 * number) * 1e9))
     put(cache, content(3))
+    assert cache.noted() == {"bb" * 32: 1000, "aa" * 32: 0}
+
+
+def test_forgotten_block_leaves_the_disk_but_for_what_another_has(cache: Cache) -> None:
+    own, shared, listed = (content(number) for number in range(3))
+    for one in (own, shared, listed):
+        put(cache, one)
+    cache.note(digest(listed), [digest(own), digest(shared)], 2000, now_ns())
+    cache.note("bb" * 32, [digest(shared)], 1000, now_ns())
+    cache.forget(digest(listed))
+    assert [cache.holds(digest(one)) for one in (own, shared, listed)] == [False, True, False]
     assert cache.noted() == {"bb" * 32: 1000}
 
 

@@ -14,7 +14,7 @@ from pydicom.data import get_testdata_file
 from proctor_sdk.cli import main
 from proctor_sdk.errors import ProctorSdkError
 from proctor_sdk.fingerprints.collect import FORM, collect, fingerprint
-from proctor_sdk.fingerprints.pixels import perceptual_hash, pixel_digest
+from proctor_sdk.fingerprints.pixels import detail_hash, perceptual_hash, pixel_digest
 
 CT = Path(str(get_testdata_file("CT_small.dcm")))
 
@@ -31,6 +31,10 @@ def folder(tmp_path: Path) -> Path:
     (images / "notes.txt").write_text("no image", "utf-8")
     (images / "broken.dcm").write_bytes(CT.read_bytes()[:2000])
     return images
+
+
+def look(pixels: np.ndarray) -> str:
+    return perceptual_hash(pixels) + detail_hash(pixels)
 
 
 def lines(path: Path) -> list[dict]:
@@ -56,7 +60,7 @@ def test_dicom_is_known_by_its_bytes_without_an_ending(folder: Path) -> None:
     made = fingerprint(folder / "ct")
 
     assert made["pixels"] == pixel_digest(pixels)
-    assert made["looks"] == [perceptual_hash(pixels)]
+    assert made["looks"] == [look(pixels)]
 
 
 def test_a_volume_has_the_digest_of_all_and_the_look_of_each_slice_that_has_one(
@@ -65,9 +69,7 @@ def test_a_volume_has_the_digest_of_all_and_the_look_of_each_slice_that_has_one(
     pixels = pydicom.dcmread(CT).pixel_array
     made = fingerprint(folder / "deep" / "v.nii.gz")
 
-    assert made["looks"] == [
-        perceptual_hash(pixels), perceptual_hash(np.roll(pixels, 20, axis=1))
-    ]  # fmt: skip
+    assert made["looks"] == [look(pixels), look(np.roll(pixels, 20, axis=1))]
     stored = nibabel.load(folder / "deep" / "v.nii.gz").dataobj.get_unscaled()
     assert made["pixels"] == pixel_digest(np.asarray(stored).T)
 

@@ -18,7 +18,7 @@ from proctor_backend.objects import ObjectStore
 from proctor_backend.records import Doc, Records
 from proctor_backend.services import lease as leases
 from proctor_backend.services import record as recording
-from proctor_backend.services.schedule import RunnerWord, note_runner
+from proctor_backend.services.schedule import RunnerWord, note_runner, to_forget
 from proctor_backend.settings import Settings
 from proctor_sdk.reasons import ReasonCode
 
@@ -33,7 +33,7 @@ class RunnerBody(_Body):
     runner: str = Field(max_length=200)
     host: str = Field(max_length=200)
     held: dict[Annotated[str, Field(pattern="^[0-9a-f]{64}$")], int] = Field(
-        default_factory=dict, max_length=500
+        default_factory=dict, max_length=2000
     )
     images: list[Annotated[str, Field(max_length=64)]] = Field(default=[], max_length=100)
 
@@ -146,11 +146,12 @@ def _claims(
             return leases.claim_sections(records, settings, body.report, **who)
         raise StateConflictError("Name a shard or a report.")
 
-    @app.post("/runners", status_code=204)
-    def tell(body: RunnerBody, authorization: Annotated[str, Header()] = "") -> None:
-        """Note that a runner lives, and what its host holds."""
+    @app.post("/runners")
+    def tell(body: RunnerBody, authorization: Annotated[str, Header()] = "") -> Doc:
+        """Note that a runner lives, and what its host holds; return what it must forget."""
         _require_runner(settings, authorization)
         note_runner(records, body.word())
+        return {"forget": to_forget(records, body.word())}
 
 
 def _require_runner(settings: Settings, authorization: str) -> None:

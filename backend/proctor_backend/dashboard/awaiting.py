@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from proctor_backend.domain.people import Actor, Role
 from proctor_backend.domain.review import EDITIONS
-from proctor_backend.domain.states import CohortState
+from proctor_backend.domain.states import CohortState, QueryState
 from proctor_backend.records import Doc, Records
-from proctor_backend.services import cohorts, review, studies
+from proctor_backend.services import cohorts, queries, review, studies
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,12 @@ def _cohort_problems(records: Records, actor: Actor) -> Iterator[Task]:
         where = f"/cohorts/{cohort['id']}"
         if cohort["state"] == CohortState.REJECTED:
             yield Task("Mend a cohort that was rejected", cohort["name"], where)
+        if cohort["state"] == CohortState.HELD and "findings" in cohort:
+            yield Task("See what holds a cohort back", cohort["name"], where)
+    asked = [one for one in queries.of_partner(records, actor) if one["state"] == QueryState.OPEN]
+    if asked:
+        detail = f"{len(asked)} on single reference values"
+        yield Task("Answer questions on a reference standard", detail, "/queries")
 
 
 def _reports(records: Records, actor: Actor) -> Iterator[Task]:

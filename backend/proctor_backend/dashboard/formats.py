@@ -7,7 +7,9 @@ from proctor_backend.reporting.numbers import NOTHING
 STATE_TONES = {
     "RELEASED": "good", "released": "good", "READY": "good", "LOCKED": "good",
     "FAILED": "bad", "failed": "bad", "REJECTED": "bad", "WITHDRAWN": "bad",
-    "DRAFT": "warn", "DRAFTING": "", "OPEN": "", "CANCELLED": "", "cancelled": "", "CLOSED": "",
+    "ERASED": "good", "REFUSED": "bad", "ANSWERED": "good",
+    "HELD": "warn", "DRAFT": "warn", "DRAFTING": "", "OPEN": "", "CLOSED": "",
+    "CANCELLED": "", "cancelled": "",
 }  # fmt: skip
 STATE_WORDS = {
     "DRAFTING": "being drafted",
@@ -23,6 +25,10 @@ STATE_WORDS = {
     "EVALUATED": "in evaluation",
     "MEASURED": "drafting",
     "DECIDED": "decided",
+    "HELD": "held back",
+    "ASKED": "being taken out",
+    "REMOVED": "files being erased",
+    "FILES_ERASED": "evidence being erased",
 }
 # A digest in full is for machines; this much is enough to compare by eye.
 DIGEST_SHOWN = 12

@@ -10,6 +10,11 @@ NOTICES = {
     "released": "The report is released. It is rendered and signed now; this page follows.",
     "annex": "Your text is kept. Reviewers see it only after they have signed the results.",
     "cancelled": "Noted. An entry that was not over yet ends now; its state will say so.",
+    "overridden": "The finding is overridden; the report prints your reason.",
+    "cohort-ready": "Nothing holds the cohort back any more: it is ready.",
+    "patient-withdrawal": "The patient is being withdrawn. This page says how far it has come.",
+    "queried": "Your question is sent to the data partner.",
+    "answered": "Your answer is recorded. A change comes as a new version of the cohort.",
     "signed-out": "You are signed out.",
 }
 

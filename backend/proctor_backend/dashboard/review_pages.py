@@ -10,7 +10,7 @@ from proctor_backend.domain.errors import NotFoundError
 from proctor_backend.domain.people import Role
 from proctor_backend.domain.review import ErrorCategory
 from proctor_backend.records import Doc
-from proctor_backend.services import review, studies
+from proctor_backend.services import queries, review, studies
 
 router = APIRouter(prefix="/reports/{report_id}")
 PAGE = 50
@@ -24,6 +24,7 @@ OUTCOME_WORDS = {
     "missed_lesion": "Missed lesions",
     "false_mark": "False marks only",
     "large_error": "Large errors",
+    review.CONCORDANT: "Judged as the reference says (a sample)",
 }
 CATEGORY_WORDS = {
     ErrorCategory.IMAGE_QUALITY: "Poor image or input quality",
@@ -98,7 +99,26 @@ def case_page(visit: Reading, report_id: str, case: str, outcome: str) -> Respon
         table=_input_kind(visit, report) == "table",
         categories=CATEGORY_WORDS,
         open_for_review=report["state"] == "DRAFT",
+        concordant=outcome == review.CONCORDANT,
+        query=next(
+            (
+                one
+                for one in queries.of_report(visit.records, visit.actor, report_id)
+                if one["case"] == case
+            ),
+            None,
+        ),
     )
+
+
+@router.post("/cases/{case}/query")
+def ask(visit: Posting, report_id: str, case: str, form: Form) -> Response:
+    """Question the case's reference value."""
+    question = form.get("question", "")
+    queries.ask(visit.records, visit.actor, report_id, case=case, question=question)
+    outcome = form.get("outcome", "")
+    outcome = outcome if outcome in OUTCOME_WORDS else "false_positive"
+    return visit.back(f"/reports/{report_id}/errors?outcome={outcome}&done=queried")
 
 
 @router.post("/cases/{case}/category")

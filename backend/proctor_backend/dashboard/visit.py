@@ -175,6 +175,8 @@ def _navigation(actor: Actor) -> Iterator[tuple[str, str, str]]:
     yield "studies", "/studies", "Studies"
     if held & {Role.DATA_PARTNER, Role.STUDY_OFFICE}:
         yield "cohorts", "/cohorts", "Cohorts"
+    if Role.DATA_PARTNER in held:
+        yield "queries", "/queries", "Questions"
     yield "entries", "/entries", "Entries"
     if held - {Role.VENDOR_DEVELOPER, Role.OPERATOR} or held & VENDOR_ROLES:
         yield "reports", "/reports", "Reports"

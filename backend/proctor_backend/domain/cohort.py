@@ -23,11 +23,11 @@ FORMS_OF_KIND: Mapping[str, frozenset[str]] = {
     "image": frozenset({"png", "tiff"}),
     "volume": frozenset({"nii", "nrrd"}),
     "slide": frozenset({"dcm", "tiff"}),
-    "signal": frozenset({"csv", "dcm", "parquet"}),
+    "signal": frozenset({"dat", "hea"}),
 }
 _NAMES_OF_FORMS = {
-    "csv": "CSV", "dcm": "DICOM", "nii": "NIfTI", "nrrd": "NRRD", "parquet": "Parquet",
-    "png": "PNG", "tiff": "TIFF",
+    "csv": "CSV", "dat": "WFDB", "dcm": "DICOM", "hea": "WFDB", "nii": "NIfTI", "nrrd": "NRRD",
+    "parquet": "Parquet", "png": "PNG", "tiff": "TIFF",
 }  # fmt: skip
 
 
@@ -59,7 +59,7 @@ def kinds_that_fit(forms: Collection[str]) -> list[str]:
 
 def forms_named(forms: Collection[str]) -> str:
     """Return what a cohort holds in words."""
-    words = [_NAMES_OF_FORMS.get(form, form) for form in sorted(forms)]
+    words = sorted({_NAMES_OF_FORMS.get(form, form) for form in forms})
     return f"{', '.join(words)} files" if words else "tables without files"
 
 

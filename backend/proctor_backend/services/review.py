@@ -13,6 +13,7 @@ from proctor_backend.domain.states import ReportState
 from proctor_backend.records import Doc, Insert, Move, Records, Update
 from proctor_backend.services.people import reauthenticate
 from proctor_backend.viewer.tickets import View, issue
+from proctor_sdk.evidence_files import NOT_RECOMPUTABLE
 
 READERS = (Role.REVIEWER, Role.RELEASER, Role.DATA_PARTNER, Role.STATISTICIAN, Role.STUDY_OFFICE)
 BODY_READERS = (Role.REVIEWER, Role.RELEASER, Role.DATA_PARTNER)
@@ -194,6 +195,7 @@ def _view(records: Records, actor: Actor, report: Mapping[str, Any]) -> Doc:
         "approvals": report.get("approvals", []),
         "cleared": report.get("cleared", {}),
         "conclusions": _conclusions(report, vendor=vendor),
+        "not_recomputable": NOT_RECOMPUTABLE if report.get("withdrawn") else "",
     }
     if not vendor:
         view["halted"] = report.get("halted")

@@ -12,7 +12,13 @@ from proctor_backend.domain.errors import StateConflictError
 from proctor_backend.domain.ids import parse_utc, utc_in, utc_now
 from proctor_backend.domain.messages import Message, Task
 from proctor_backend.domain.scheduling import Holder, WaitingShard, choose, upcoming
-from proctor_backend.domain.states import EntryState, EvaluationState, ReportState, ShardState
+from proctor_backend.domain.states import (
+    CohortState,
+    EntryState,
+    EvaluationState,
+    ReportState,
+    ShardState,
+)
 from proctor_backend.records import Doc, Records
 
 SEEN_S = 25.0  # two and a half times the pause between two words of a runner
@@ -41,6 +47,17 @@ def note_runner(records: Records, word: RunnerWord, *, queue: str | None = None)
         change["$addToSet"] = {"queues": queue}
     records.db.runners.update_one({"_id": word.runner}, change, upsert=True)
     records.db.runners.delete_many({"seen_at": {"$lt": utc_in(-FORGOTTEN_S)}})
+
+
+def to_forget(records: Records, word: RunnerWord) -> list[str]:
+    """Return the blocks that a host holds and that no cohort has any more.
+
+    A patient that was withdrawn, or a whole cohort, must leave the runners' disks too.
+    """
+    known = {"blocks.sha256": {"$in": list(word.held)}, "state": {"$ne": CohortState.WITHDRAWN}}
+    found = records.db.cohorts.find(known, {"blocks.sha256": 1})
+    standing = {block["sha256"] for cohort in found for block in cohort["blocks"]}
+    return sorted(set(word.held) - standing)
 
 
 def pick_shard(records: Records, shard_id: str, word: RunnerWord) -> tuple[str, str | None]:

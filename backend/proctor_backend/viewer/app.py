@@ -6,6 +6,7 @@ Nothing is kept, cached or named: the answer carries no header of the file and n
 import json
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -97,11 +98,12 @@ def _require_dashboard(request: Request, dashboard: str) -> None:
 def _answer(store: ObjectStore, view: View) -> Response:
     try:
         line = _case_line(store, view)
-        name = view.file or _shown_file(line)
-        if name is None:
-            return _table(line)
-        key = file_key(view.lineage, line["block"], name)
-        return _png(render.to_png(store.get(view.bucket, key, sha256=name)))
+        shown = _shown(line, view.file)
+        contents = [
+            store.get(view.bucket, file_key(view.lineage, line["block"], name), sha256=name)
+            for name in shown.files
+        ]
+        return _shown_as(shown.role, contents, line)
     except DataError:
         log.exception("report %s: an image differs from its digest", view.report)
         return _png(render.placeholder(_DAMAGED))
@@ -134,9 +136,38 @@ def _blocks(store: ObjectStore, view: View) -> list[str]:
     return sorted({key.split("/")[1] for key in keys if key.endswith("/cases.jsonl")})
 
 
-def _shown_file(line: dict[str, Any]) -> str | None:
-    images = [file["sha256"] for file in line.get("files", ()) if file.get("role") == "image"]
-    return images[0] if images else None
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """What of a case is shown: files of one role by their digests; none, its inputs."""
+
+    role: str
+    files: tuple[str, ...]
+
+
+def _shown(line: dict[str, Any], asked: str | None) -> _Shown:
+    """Choose the middle image, else the first signal with its header, else the first table."""
+    files = line.get("files", ())
+    if asked is not None:
+        return _Shown("image", (asked,))
+    if images := [file for file in files if file["role"] == "image"]:
+        return _Shown("image", (images[(len(images) - 1) // 2]["sha256"],))
+    if signals := [file for file in files if file["role"] == "signal"]:
+        stem = Path(signals[0]["name"]).stem
+        record = {Path(f["name"]).suffix: f for f in signals if Path(f["name"]).stem == stem}
+        return _Shown("signal", tuple(record[end]["sha256"] for end in (".hea", ".dat")))
+    tables = [file["sha256"] for file in files if file["role"] == "table"]
+    return _Shown("table", tuple(tables[:1]))
+
+
+def _shown_as(role: str, contents: list[bytes], line: dict[str, Any]) -> Response:
+    if role == "image":
+        return _png(render.to_png(contents[0]))
+    if role == "signal":
+        return _png(render.signal_to_png(*contents))
+    if not contents:
+        return _table(line)
+    page = _PAGES.get_template("rows.html").render(table=render.table_rows(contents[0]))
+    return Response(page, media_type="text/html")
 
 
 def _table(line: dict[str, Any]) -> Response:

@@ -1,28 +1,44 @@
 """Turn one stored image into a PNG without its header: window, inversion and palette are applied.
 
+Of a stack or a volume the middle slice is shown, of a slide the largest level that fits a screen.
+
 What the bytes are is read from the bytes. Anything that cannot be shown raises `UnreadableError`;
 what the reader is then shown is decided by the app.
 """
 
+import csv
 import io
+import struct
+import zlib
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pydicom
+import tifffile
+from nibabel.filebasedimages import ImageFileError
+from nibabel.spatialimages import HeaderDataError
+from nibabel.wrapstruct import WrapStructError
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi_lut, pixel_array
 
+from proctor_backend.viewer.signals import drawn
+from proctor_backend.viewer.tables import FirstRows, first_rows
+from proctor_backend.viewer.volumes import is_volume, middle_slice
+
 LONGEST_SIDE = 1600
 MAX_PIXELS = 120_000_000  # a frame above this is refused before it is decoded
+MAX_SLIDE_PIXELS = 8_000_000  # of the level of a slide that is shown
 PERCENTILES = (0.5, 99.5)  # contrast where the image names no window
+_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 Pixels = npt.NDArray[Any]
 
 # What the decoders raise on damaged or unsupported input.
 _DECODER_ERRORS = (
     ArithmeticError, AttributeError, EOFError, LookupError, MemoryError, NotImplementedError,
     OSError, RuntimeError, SyntaxError, TypeError, ValueError,
-    Image.DecompressionBombError, pydicom.errors.InvalidDicomError,
+    Image.DecompressionBombError, pydicom.errors.InvalidDicomError, struct.error, zlib.error,
+    tifffile.TiffFileError, HeaderDataError, ImageFileError, WrapStructError, csv.Error,
 )  # fmt: skip
 
 
@@ -37,10 +53,45 @@ def to_png(content: bytes) -> bytes:
         UnreadableError: the bytes are no image that can be decoded here.
     """
     try:
-        image = _dicom(content) if content[128:132] == b"DICM" else _raster(content)
+        with np.errstate(all="ignore"):  # values of a volume may be anything
+            image = _image(content)
     except _DECODER_ERRORS as error:
         raise UnreadableError("The image cannot be decoded.") from error
     return _png(image)
+
+
+def _image(content: bytes) -> Image.Image:
+    if content[128:132] == b"DICM":
+        return _dicom(content)
+    if is_volume(content):
+        found = middle_slice(content, MAX_PIXELS)
+        shown = _to_8_bit(found.pixels, full_range=False, percentiles=PERCENTILES)
+        return _stretched(Image.fromarray(shown), found.aspect)
+    return _tiff(content) if content[:4] in _TIFF else _raster(content)
+
+
+def signal_to_png(header: bytes, samples: bytes) -> bytes:
+    """Return a drawing of a signal, a line for each lead.
+
+    Raises:
+        UnreadableError: the bytes are no record of signals.
+    """
+    try:
+        return drawn(header, samples)
+    except _DECODER_ERRORS as error:
+        raise UnreadableError("The signal cannot be decoded.") from error
+
+
+def table_rows(content: bytes) -> FirstRows:
+    """Return a table's first rows.
+
+    Raises:
+        UnreadableError: the bytes are no table.
+    """
+    try:
+        return first_rows(content)
+    except _DECODER_ERRORS as error:
+        raise UnreadableError("The table cannot be decoded.") from error
 
 
 def placeholder(sentence: str) -> bytes:
@@ -102,10 +153,32 @@ def _square_pixels(image: Image.Image, dataset: pydicom.Dataset) -> Image.Image:
     spacing = dataset.get("PixelSpacing") or dataset.get("ImagerPixelSpacing")
     if spacing is None or float(spacing[0]) <= 0 or float(spacing[1]) <= 0:
         return image
-    ratio = float(spacing[0]) / float(spacing[1])
+    return _stretched(image, float(spacing[0]) / float(spacing[1]))
+
+
+def _stretched(image: Image.Image, ratio: float) -> Image.Image:
     if 0.99 < ratio < 1.01 or not 0.1 < ratio < 10:
         return image
     return image.resize((image.width, max(1, round(image.height * ratio))))
+
+
+def _tiff(content: bytes) -> Image.Image:
+    """Show the middle page, or of pages of several sizes the largest that is quick to decode."""
+    with tifffile.TiffFile(io.BytesIO(content)) as opened:
+        pages = list(opened.pages)
+        small = [page for page in pages if page.imagewidth * page.imagelength <= MAX_SLIDE_PIXELS]
+        if len({page.shape for page in pages}) > 1 and small:
+            page = max(small, key=lambda one: one.imagewidth * one.imagelength)
+        else:
+            page = pages[len(pages) // 2]
+        if page.imagewidth * page.imagelength > MAX_PIXELS:
+            raise ValueError("frame too large")
+        pixels = page.asarray()
+    if pixels.dtype == np.uint8:
+        return Image.fromarray(pixels)
+    return Image.fromarray(
+        _to_8_bit(np.nan_to_num(pixels), full_range=False, percentiles=PERCENTILES)
+    )
 
 
 def _raster(content: bytes) -> Image.Image:

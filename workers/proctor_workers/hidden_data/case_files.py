@@ -56,8 +56,8 @@ class CanonicalFile:
 
     `original_uid` is the file's identifier at its origin (a SOP Instance UID), empty if it has
     none. `source_sha256` is the digest of the original bytes (of the first original, where several
-    became one). Where pixels were decoded `decoded_pixel_sha256` and `perceptual_hash` are those of
-    `proctor_sdk.fingerprints.pixels`, else empty.
+    became one). Where pixels were decoded `decoded_pixel_sha256`, `perceptual_hash` and
+    `detail_hash` are those of `proctor_sdk.fingerprints.pixels`, else empty.
     """
 
     name: str
@@ -69,6 +69,7 @@ class CanonicalFile:
     perceptual_hash: str = ""
     original_uid: str = ""
     source_sha256: str = ""
+    detail_hash: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

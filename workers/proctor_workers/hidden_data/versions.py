@@ -18,16 +18,16 @@ from proctor_backend.domain.errors import DataError
 from proctor_backend.domain.keys import beside_reference_key, cases_key, reference_key
 from proctor_backend.objects import ObjectStore
 from proctor_sdk.canonical import canonical_bytes, sha256_hex
-from proctor_sdk.merkle import leaf_hash
 from proctor_sdk.merkle import root as merkle_root
+from proctor_workers.hidden_data.blocks import EarlierCase, StoredFile, leaf_of
 from proctor_workers.hidden_data.ingest.counts import CaseCounts
 
 FILES_TABLE = "files.parquet"
+FINGERPRINTS_TABLE = "fingerprints.parquet"
+FACTS_TABLE = "facts.parquet"
 ROWS_AT_ONCE = 256  # a row may hold a mask
 MOST_LISTED = 10_000  # cases that a comparison names in each list; all are counted
 _REFERENCE = ("reference_", "raters")
-# A case without one has no such field; in the table it is null.
-_MAY_BE_ABSENT = ("reference_outputs", "raters")
 
 Record = Mapping[str, Any]
 Line = dict[str, Any]
@@ -36,6 +36,40 @@ Line = dict[str, Any]
 def bucket_of(cohort: Record) -> str:
     """Return the bucket that holds a cohort's cases."""
     return "public" if cohort["visibility"] == "public" else "hidden"
+
+
+def earlier_cases(store: ObjectStore, cohort: Record) -> dict[str, EarlierCase]:
+    """Return what a version keeps of each case, by pseudonym."""
+    known: dict[str, dict[str, Any]] = {}
+    for name in (FILES_TABLE, FINGERPRINTS_TABLE):
+        for row in read_table(store, cohort["_id"], name).to_pylist():
+            known.setdefault(row["sha256"] + row["case"], {}).update(row)
+    told = {row["case"]: row for row in read_table(store, cohort["_id"], FACTS_TABLE).to_pylist()}
+    return {
+        line["case"]: EarlierCase(
+            block=block,
+            files=tuple(
+                _stored(file, known[file["sha256"] + line["case"]]) for file in line["files"]
+            ),
+            forms=tuple(json.loads(told[line["case"]]["forms"])),
+            facts=json.loads(told[line["case"]]["facts"]),
+            artefacts=json.loads(told[line["case"]]["artefacts"]),
+        )
+        for block, line in _lines(store, cohort)
+    }
+
+
+def _stored(file: Mapping[str, Any], known: Mapping[str, Any]) -> StoredFile:
+    return StoredFile(
+        name=file["name"],
+        role=file["role"],
+        sha256=file["sha256"],
+        size=file["size"],
+        decoded_pixel_sha256=known["decoded_pixel_sha256"],
+        perceptual_hash=known["perceptual_hash"],
+        original_uid=known["original_uid_hmac"],
+        source_sha256=known["source_sha256"],
+    )
 
 
 def case_blocks(store: ObjectStore, cohort: Record) -> dict[str, str]:
@@ -229,15 +263,8 @@ def _identity(
 
 def _leaf(line: Line, pixels: Mapping[tuple[str, str], str], row: Mapping[str, Any]) -> str:
     """Return the hash of a stored case, as `blocks.Case.leaf` makes it."""
-    files = [
-        file | {"decoded_pixel_sha256": pixels[row["case"], file["name"]]} for file in line["files"]
-    ]
-    said = {
-        name: value
-        for name, value in row.items()
-        if value is not None or not (name in _MAY_BE_ABSENT or name.startswith("acq."))
-    }
-    return leaf_hash(canonical_bytes({"files": files, "inputs": line["inputs"]} | said))
+    digests = {file["name"]: pixels[row["case"], file["name"]] for file in line["files"]}
+    return leaf_of(line["files"], digests, line["inputs"], row)
 
 
 def _summary(block: str, lines: Sequence[Line], document: bytes) -> dict[str, Any]:

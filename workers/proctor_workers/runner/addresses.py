@@ -1,5 +1,6 @@
 """Presigned addresses of a lease's files: asked for in batches, in the order of need."""
 
+import functools
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -36,11 +37,9 @@ class Addresses:
 
     def wanted(self, block: str, sha256: str, size: int | None) -> Wanted:
         """A file of a block, with the way to its address."""
-
-        def address(fresh: bool) -> str:  # noqa: FBT001 - Wanted's own signature
-            return self._address(block, sha256, fresh=fresh)
-
-        return Wanted(sha256=sha256, size=size, address=address)
+        return Wanted(
+            sha256=sha256, size=size, address=functools.partial(self._address, block, sha256)
+        )
 
     def _address(self, block: str, sha256: str, *, fresh: bool) -> str:
         with self._lock:

@@ -1,4 +1,8 @@
-"""Tells control every few seconds that this runner lives, and which blocks its host holds."""
+"""Tells control every few seconds that this runner lives, and which blocks its host holds.
+
+What it hears is which of them no cohort has any more: they, a withdrawn patient's files among
+them, leave this host's disk.
+"""
 
 import logging
 import threading
@@ -33,7 +37,8 @@ class Beat:
         while not STOPPING.wait(pause):
             pause = self._every
             try:
-                control.tell(**holdings(host, cache))
+                for block in control.tell(**holdings(host, cache)):
+                    cache.forget(block)
             except (ProctorError, OSError) as error:
                 LOG.info("control could not be told what this host holds: %s", error)
         control.close()

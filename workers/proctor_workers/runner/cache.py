@@ -14,7 +14,7 @@ import os
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple, Protocol, Self
 
@@ -27,7 +27,7 @@ FREE_BYTES = 1 << 30  # left to the disk's other users: the spool of answers is 
 # An eviction frees a sixteenth at once, so that not every new file looks through the folder.
 EVICTED_SHARE = 16
 PART, NOTES, LEDGER = ".part", "blocks", "ledger"
-MOST_NOTES = 500
+MOST_NOTES = 2000
 DIGEST = re.compile("[0-9a-f]{64}")
 
 
@@ -105,7 +105,7 @@ class Cache:
             path.parent.mkdir(exist_ok=True, mode=PRIVATE_FOLDER)
             handle = _locked_part(part)
         except OSError as error:
-            self.give_way(error)
+            self.give_way(error.strerror)
             return None
         if path.exists():  # it came between a reader's look and this
             _close_unkept(handle, part)
@@ -115,42 +115,63 @@ class Cache:
                 if self._make_room(ledger, size, spare_ns):
                     os.ftruncate(handle, size)  # counted from now on, whoever counts
                     return Filling(self, part, handle, size)
+            if spare_ns is None:
+                self.give_way("the disk is full")
         except OSError as error:
-            self.give_way(error)
+            self.give_way(error.strerror)
         _close_unkept(handle, part)
         return None
 
-    def give_way(self, error: OSError) -> None:
+    def give_way(self, why: object) -> None:
         """Say once that the disk takes no more; the work goes on without it."""
         if not self._told:
             self._told = True
-            LOG.warning("files are staged without the cache: %s", error.strerror)
+            LOG.warning("files are staged without the cache: %s", why)
 
     def sweep(self) -> None:
         """Remove what a killed process left half written, and count anew."""
         with contextlib.suppress(OSError), self._ledger() as ledger:
             ledger.write(sum(kept.size for kept in self._kept()))
 
-    def note(self, block: str, size: int, since_ns: int) -> None:
-        """Note that `size` bytes of a block, all used after `since_ns`, are here."""
+    def note(self, block: str, files: Iterable[str], size: int, since_ns: int) -> None:
+        """Note which files a block has, and that `size` bytes of them, used since then, are here.
+
+        `block` is the digest of its list.
+        """
         path = self._folder / NOTES / block
         with contextlib.suppress(OSError):
             fresh = path.with_suffix(f".{threading.get_native_id()}")
             flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
-            with os.fdopen(os.open(fresh, flags, PRIVATE_FILE), "w") as file:
-                file.write(str(size))
+            with os.fdopen(os.open(fresh, flags, PRIVATE_FILE), "w") as note:
+                note.writelines(f"{line}\n" for line in (size, *files))
             os.utime(fresh, ns=(since_ns, since_ns))
             fresh.rename(path)
 
     def noted(self) -> Mapping[str, int]:
-        """Bytes held by block, those used last first."""
-        found = sorted(_entries(self._folder / NOTES), reverse=True)[:MOST_NOTES]
-        held = {}
-        for kept in found:
+        """Bytes held by block, those used last first; 0 where some were evicted since."""
+        held: dict[str, int] = {}
+        with contextlib.suppress(OSError), self._ledger() as ledger:
+            evicted_ns = ledger.evicted_ns
+        for note in sorted(_entries(self._folder / NOTES), reverse=True)[:MOST_NOTES]:
             with contextlib.suppress(OSError, ValueError):
-                if DIGEST.fullmatch(kept.path.name):
-                    held[kept.path.name] = int(kept.path.read_text())
+                if DIGEST.fullmatch(note.path.name):
+                    with note.path.open() as lines:
+                        size = int(lines.readline())
+                    held[note.path.name] = size if note.used_ns > evicted_ns else 0
         return held
+
+    def forget(self, block: str) -> None:
+        """Remove a block's list and those of its files that no other noted block has."""
+        note = self._folder / NOTES / block
+        gone = {block, *_noted_files(note)}
+        for other in _entries(self._folder / NOTES):
+            if other.path != note:
+                gone -= set(_noted_files(other.path))
+        for sha256 in gone:
+            if DIGEST.fullmatch(sha256):
+                self._path(sha256).unlink(missing_ok=True)
+        note.unlink(missing_ok=True)
+        self.sweep()
 
     def end(self, part: Path, size: int, *, kept: bool) -> bool:
         """Show a part under its digest, or remove it and count its bytes off.
@@ -162,7 +183,7 @@ class Cache:
                 part.rename(part.with_suffix(""))
                 return True
             part.unlink(missing_ok=True)
-            ledger.write(max(0, (ledger.read() or 0) - size))
+            ledger.write(max(0, (ledger.used or 0) - size))
         return False
 
     def _path(self, sha256: str) -> Path:
@@ -181,12 +202,12 @@ class Cache:
             os.close(handle)
 
     def _make_room(self, ledger: "_Ledger", size: int, spare_ns: int | None) -> bool:
-        used = ledger.read()
+        used = ledger.used
         if used is None:
             used = sum(one.size for one in self._kept())
         allowed = self._allowed(used)
         if used + size > allowed:
-            used = self._evict(min(allowed, self._limit), size, spare_ns)
+            used = self._evict(ledger, min(allowed, self._limit), size, spare_ns)
             allowed = self._allowed(used)
         if used + size > allowed:
             ledger.write(used)
@@ -199,21 +220,18 @@ class Cache:
         disk = os.statvfs(self._folder)
         return min(self._limit, used + disk.f_bavail * disk.f_frsize - self._free)
 
-    def _evict(self, allowed: int, size: int, spare_ns: int | None) -> int:
+    def _evict(self, ledger: "_Ledger", allowed: int, size: int, spare_ns: int | None) -> int:
         """Remove what was used longest ago; returns the bytes that stay."""
         kept = sorted(self._kept())
         used = sum(one.size for one in kept)
-        wanted = allowed - max(size, self._limit // EVICTED_SHARE)
-        newest = 0
+        wanted = allowed - max(size, allowed // EVICTED_SHARE)
         for one in kept:
             if used <= wanted or (spare_ns is not None and one.used_ns >= spare_ns):
                 break
             if one.path.suffix != PART:
                 one.path.unlink(missing_ok=True)
-                used, newest = used - one.size, one.used_ns
-        for note in _entries(self._folder / NOTES):
-            if note.used_ns <= newest:  # some of its block is gone
-                note.path.unlink(missing_ok=True)
+                used -= one.size
+                ledger.evicted_ns = max(ledger.evicted_ns, one.used_ns)
         return used
 
     def _kept(self) -> Iterator["_Kept"]:
@@ -253,7 +271,7 @@ class Filling:
         try:
             write_all(self._handle, view)
         except OSError as error:
-            self._cache.give_way(error)
+            self._cache.give_way(error.strerror)
             self._lost = True
 
     def restart(self) -> None:
@@ -276,17 +294,21 @@ class _Kept(NamedTuple):
 
 
 class _Ledger:
-    """The bytes that are kept or being written, as counted so far."""
+    """The bytes that are kept or being written, as counted so far, None at first.
+
+    `evicted_ns` is when the file that was evicted last had been used.
+    """
 
     def __init__(self, handle: int) -> None:
         self._handle = handle
-
-    def read(self) -> int | None:
-        raw = os.pread(self._handle, 32, 0).strip()
-        return int(raw) if raw.isdigit() else None
+        words = os.pread(handle, 64, 0).split()
+        whole = len(words) == 2 and all(word.isdigit() for word in words)
+        self.used = int(words[0]) if whole else None
+        self.evicted_ns = int(words[1]) if whole else 0
 
     def write(self, used: int) -> None:
-        os.pwrite(self._handle, f"{used:<32d}".encode(), 0)
+        self.used = used
+        os.pwrite(self._handle, f"{used:20d} {self.evicted_ns:20d}\n".encode(), 0)
 
 
 def write_all(handle: int, view: memoryview) -> None:
@@ -306,6 +328,12 @@ def _hashed(read: Callable[[memoryview], int | None], sink: Sink, buffer: memory
         digest.update(buffer[:count])
         sink.write(buffer[:count])
     return digest.hexdigest()
+
+
+def _noted_files(note: Path) -> list[str]:
+    with contextlib.suppress(OSError):
+        return note.read_text().split()[1:]
+    return []
 
 
 def _read(read: Callable[[memoryview], int | None], buffer: memoryview) -> int:

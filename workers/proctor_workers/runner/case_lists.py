@@ -76,9 +76,9 @@ def named_cases(lists: Iterable[CaseList], grant: Mapping[str, Any]) -> list[Nam
 def note_held(cache: Cache, lists: Sequence[CaseList], since_ns: int) -> None:
     """Note what the cache holds of these blocks, all of it used since `since_ns`."""
     for one in lists:
-        held = sum(size for sha256, size in one.files().items() if cache.holds(sha256))
-        if cache.holds(one.sha256):
-            cache.note(one.sha256, held + one.size, since_ns)
+        sizes = one.files() | {one.sha256: one.size}
+        held = sum(size for sha256, size in sizes.items() if cache.holds(sha256))
+        cache.note(one.sha256, one.files(), held, since_ns)
 
 
 def _granted(case: StoredCase, granted: set[str] | None) -> StoredCase:

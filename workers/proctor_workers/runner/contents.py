@@ -41,6 +41,7 @@ class Contents:
         self._transfers = transfers
         self._guard = guard
         self._lock = threading.Lock()
+        self._ahead: set[str] = set()
 
     def stage(self, wanted: Wanted, path: Path) -> None:
         """Write a fresh file that all may read and nobody write, with no time of its own.
@@ -60,7 +61,7 @@ class Contents:
         """Return a small object whole, such as a block's list of cases."""
         found = _Memory()
         if self.cache.copy(wanted.sha256, found, self._transfers.buffer()):
-            self._count(cached=len(found.bytes))
+            self._count(cached=0 if upcoming else len(found.bytes))
             return bytes(found.bytes)
         self._transfers.fetch(wanted, [found])
         content = bytes(found.bytes)
@@ -83,6 +84,7 @@ class Contents:
             return False
         with filling:
             self._transfers.fetch(wanted, [filling])
+            self._ahead.add(wanted.sha256)
             self._count(**{"prefetched" if upcoming else "fetched": wanted.size or 0})
             return filling.keep()
 
@@ -104,7 +106,8 @@ class Contents:
             self._fetch(wanted, sink, filling)
             self._count(fetched=wanted.size or 0)
             return
-        self._count(cached=wanted.size or 0)
+        if wanted.sha256 not in self._ahead:  # or it is counted already
+            self._count(cached=wanted.size or 0)
 
     def _fetch(self, wanted: Wanted, sink: Sink, filling: Filling | None) -> None:
         if filling is None:

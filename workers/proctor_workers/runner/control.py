@@ -46,9 +46,15 @@ class ControlClient:
         grant: dict[str, Any] = answer.json()
         return grant
 
-    def tell(self, **held: Any) -> None:
-        """Say that this runner lives and what it holds; raises `PlatformError`."""
-        self.post("/runners", self._token, held | self._names, patience_s=0.0)
+    def tell(self, **held: Any) -> list[str]:
+        """Say that this runner lives and what it holds; returns the blocks that it must forget.
+
+        Raises:
+            PlatformError: the service is away, or refuses.
+        """
+        answer = self.post("/runners", self._token, held | self._names, patience_s=0.0)
+        forget: list[str] = answer.json()["forget"]
+        return forget
 
     def post(
         self,

@@ -13,7 +13,7 @@ from typing import Any
 from proctor_backend.domain.errors import LeaseLostError, ProctorError
 from proctor_sdk.cases import CaseLineError
 from proctor_workers.runner.addresses import Addresses
-from proctor_workers.runner.case_lists import CaseList, read_list
+from proctor_workers.runner.case_lists import CaseList, note_held, read_list
 from proctor_workers.runner.contents import Contents
 from proctor_workers.runner.lease import CancelledError, StoppedError
 from proctor_workers.runner.transfer import AbortedError, Wanted
@@ -116,6 +116,7 @@ class Prefetch:
         """The files of an upcoming block; its list is kept in the cache like them."""
         found = read_list(self._contents, self._addresses, block, upcoming=True)
         self.lists.append(found)
+        note_held(self._contents.cache, [found], self._spare_ns)
         files = found.files()
         self._addresses.expect(found.block, list(files))
         for sha256, size in files.items():

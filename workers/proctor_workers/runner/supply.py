@@ -53,6 +53,8 @@ class Supply:
         self._lists = [
             read_list(self._contents, self._addresses, block) for block in self._grant["blocks"]
         ]
+        # Now already: what a killed runner leaves must be known by its block, to be forgotten.
+        note_held(self._cache, self._lists, self._begun_ns)
         return named_cases(self._lists, self._grant)
 
     @contextlib.contextmanager

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import Protocol
 from urllib.parse import urlsplit
 
 from proctor_backend.domain.errors import DataError, PlatformError
@@ -33,16 +34,20 @@ REFUSED = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED, HTTPStatus
 PORTS = {"http": 80, "https": 443}
 
 
+class Address(Protocol):
+    """Tells where an object is to be had, a fresh place if the last was refused."""
+
+    def __call__(self, *, fresh: bool) -> str:
+        """Return a presigned URL."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """An object as it was recorded, and who tells its address (anew, if the last was refused).
-
-    `size` is in bytes; None where the record does not know it.
-    """
+    """An object as it was recorded, in bytes, None where the record does not know its size."""
 
     sha256: str
     size: int | None
-    address: Callable[[bool], str]
+    address: Address
 
 
 class AbortedError(Exception):
@@ -93,7 +98,7 @@ class Transfers:
             AbortedError: `abort` was called.
         """
         deadline, pause = time.monotonic() + self._patience, FIRST_PAUSE_S
-        wrong, refused, address = 0, False, wanted.address(False)
+        wrong, refused, address = 0, False, wanted.address(fresh=False)
         while True:
             self._check()
             try:
@@ -103,7 +108,7 @@ class Transfers:
             except _RefusedError as error:
                 if refused:
                     raise _refused() from error
-                refused, address = True, wanted.address(True)
+                refused, address = True, wanted.address(fresh=True)
                 continue
             except _WrongError as error:
                 wrong += 1

@@ -63,7 +63,9 @@ def compare(tools: Tools, comparison: dict[str, Any]) -> None:
 def _compared(tools: Tools, comparison: Mapping[str, Any]) -> dict[str, Any]:
     cohort = tools.records.get("cohorts", comparison["cohort"])
     pseudonym = _pseudonym(tools, cohort)
-    found = overlap(_fingerprints(tools, cohort), _lines(tools, comparison), pseudonym)
+    fingerprints = _table(tools, cohort, "fingerprints.parquet")
+    patients = _table(tools, cohort, "reference.parquet")["patient"].to_pylist()
+    found = overlap(fingerprints, patients, _lines(tools, comparison), pseudonym)
     study = {"_id": comparison["study"], "vendor_org": comparison["org"]}
     least = least_of(terms_of(cohort, study))
     return _told(found, least, cohort) | {
@@ -84,8 +86,8 @@ def _told(found: Overlap, least: int, cohort: Mapping[str, Any]) -> dict[str, An
     }
 
 
-def _fingerprints(tools: Tools, cohort: Mapping[str, Any]) -> pa.Table:
-    key = beside_reference_key(cohort["_id"], "fingerprints.parquet")
+def _table(tools: Tools, cohort: Mapping[str, Any], name: str) -> pa.Table:
+    key = beside_reference_key(cohort["_id"], name)
     try:
         return pq.read_table(pa.BufferReader(tools.store.get("reference", key)))
     except NotFoundError as error:

@@ -9,7 +9,8 @@ from typing import Any
 
 from proctor_backend.domain.audit import Event
 from proctor_backend.domain.cohort import blocking
-from proctor_backend.domain.keys import upload_key
+from proctor_backend.domain.errors import DataError
+from proctor_backend.domain.keys import upload_key, upload_prefix
 from proctor_backend.domain.states import CohortState
 from proctor_backend.records import Move
 from proctor_sdk.encrypt import decode_key
@@ -21,7 +22,7 @@ from proctor_workers.hidden_data.ingest.prepared import PreparedIndex
 from proctor_workers.hidden_data.ingest.report import Ingested, IngestReport
 from proctor_workers.hidden_data.ingest.sources import QuarantineSource
 from proctor_workers.hidden_data.pseudonyms import Pseudonyms
-from proctor_workers.steps.versions import keep_comparisons, kept_blocks, make_without
+from proctor_workers.steps.versions import earlier_cases, keep_comparisons, make_without
 from proctor_workers.tools import Tools
 
 
@@ -37,12 +38,31 @@ def ingest(tools: Tools, cohort: dict[str, Any]) -> None:
         return
     folder = tools.settings.work_dir / "ingest" / cohort["_id"]
     folder.mkdir(parents=True, exist_ok=True)
-    if "prepared" in index:
-        ingested = _adopted(tools, cohort, index, folder)
-    else:
-        ingested = _made(tools, cohort, index, folder)
-    _record(tools, cohort, ingested)
-    shutil.rmtree(folder)  # only now: an ingest that was stopped goes on from its journal
+    _record(tools, cohort, _ingested(tools, cohort, index, folder))
+    # Only now: an ingest that was stopped goes on from its journal and from what was uploaded.
+    shutil.rmtree(folder)
+    _forget_upload(tools, cohort)
+
+
+def _forget_upload(tools: Tools, cohort: Mapping[str, Any]) -> None:
+    """Delete what the partner uploaded: it names patients, and nothing needs it any more."""
+    for key in list(tools.store.list("quarantine", upload_prefix(cohort["lineage"]))):
+        tools.store.delete("quarantine", key)
+
+
+def _ingested(
+    tools: Tools, cohort: Mapping[str, Any], index: Mapping[str, Any], folder: Path
+) -> Ingested:
+    make = _adopted if "prepared" in index else _made
+    try:
+        return make(tools, cohort, index, folder)
+    except DataError as error:  # what lies in quarantine will be no other the next time
+        _destination(tools, cohort).clear()
+        return _refused([{"row": 0, "column": "", "what": error.message, "cure": error.cure}])
+
+
+def _refused(problems: list[dict[str, Any]]) -> Ingested:
+    return Ingested(report=IngestReport(problems=problems, problem_count=len(problems)))
 
 
 def _index(tools: Tools, cohort: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -78,7 +98,7 @@ def _made(
         found = [
             {"row": 0, "column": one.field, "what": one.what, "cure": one.cure} for one in problems
         ]
-        return Ingested(report=IngestReport(problems=found, problem_count=len(found)))
+        return _refused(found)
     table = index["table"]
     digests = {str(file["path"]): str(file["sha256"]) for file in index.get("files", ())}
     path = folder / "table"
@@ -94,7 +114,7 @@ def _made(
             destination=_destination(tools, cohort),
             pseudonyms=Pseudonyms(cohort_key, cohort["lineage"]),
             folder=folder,
-            kept_blocks=kept_blocks(tools, cohort),
+            earlier=earlier_cases(tools, cohort),
         )
     )
 

@@ -10,6 +10,7 @@ from proctor_backend.keyfiles import read_key
 from proctor_backend.records import Move
 from proctor_backend.services.versions import comparison_file, of_lineage
 from proctor_workers.hidden_data import versions
+from proctor_workers.hidden_data.blocks import EarlierCase
 from proctor_workers.hidden_data.pseudonyms import Pseudonyms
 from proctor_workers.tools import Tools
 
@@ -20,11 +21,11 @@ CARRIED = (
 )  # fmt: skip
 
 
-def kept_blocks(tools: Tools, cohort: Record) -> dict[str, str]:
-    """Return case → block of the version before; nothing for a first one."""
+def earlier_cases(tools: Tools, cohort: Record) -> dict[str, EarlierCase]:
+    """Return what the version before keeps of each case; nothing for a first one."""
     if cohort["previous"] is None:
         return {}
-    return versions.case_blocks(tools.store, tools.records.get("cohorts", cohort["previous"]))
+    return versions.earlier_cases(tools.store, tools.records.get("cohorts", cohort["previous"]))
 
 
 def keep_comparisons(tools: Tools, cohort: Record, unnamed: Collection[str] = ()) -> None:

@@ -1,7 +1,8 @@
 """Makes the file of a vendor's training images: a line for each, of digests and no picture.
 
 The first line names the form; then stand images, `{"source", "pixels", "looks"}`, and patients,
-`{"patient"}`. The vendor can read all of it before it is sealed and sent.
+`{"patient"}`. A look is a perceptual hash of 64 bits and one of 256 behind it. The vendor can read
+all of it before it is sealed and sent.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from proctor_sdk.errors import ProctorSdkError
 from proctor_sdk.fingerprints.images import read_pixels, slices_of
-from proctor_sdk.fingerprints.pixels import perceptual_hash, pixel_digest
+from proctor_sdk.fingerprints.pixels import detail_hash, perceptual_hash, pixel_digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -79,7 +80,7 @@ def fingerprint(path: Path) -> dict[str, str | list[str]]:
     except TypeError:  # values of no picture, such as complex numbers
         return {"source": source, "pixels": "", "looks": []}
     slices = [] if pixels is None else slices_of(pixels)[:MOST_SLICES]
-    looks = [perceptual_hash(one) for one in slices]
+    looks = [perceptual_hash(one) + detail_hash(one) for one in slices]
     return {
         "source": source,
         "pixels": values,

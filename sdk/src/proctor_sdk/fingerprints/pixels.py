@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import hashlib
 from functools import lru_cache
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
@@ -25,11 +28,16 @@ EXACT_FLOATS = 2.0**53  # beyond it a float64 holds no longer every integer
 _INTEGERS = ("<u1", "<i1", "<u2", "<i2", "<u4", "<i4", "<u8", "<i8")
 
 # The 64 lowest frequencies: u + v <= 10 without the mean (0, 0) and, of the last diagonal, without
-# its middle (5, 5). The set is its own mirror image, so that a transposed picture's hash is a
-# permutation of the bits.
+# its middle (5, 5); and the 256 lowest: u + v <= 21 and four of the next diagonal. Both sets are
+# their own mirror images, so that a transposed picture's hash is a permutation of the bits.
 FREQUENCIES = tuple(
     (u, total - u) for total in range(1, 11) for u in range(total + 1) if (u, total - u) != (5, 5)
 )
+DETAILS = (
+    *((u, total - u) for total in range(1, 22) for u in range(total + 1)),
+    *((9, 13), (10, 12), (12, 10), (13, 9)),
+)
+_HIGHEST = 21
 
 
 def pixel_digest(array: NDArray[Any]) -> str:
@@ -66,14 +74,19 @@ def perceptual_hash(picture: NDArray[Any]) -> str:
     Raises:
         ValueError: the array is no picture.
     """
-    ranks = _ranks(np.mean([_reduced(layer) for layer in _layers(np.asarray(picture))], axis=0))
-    if ranks is None:
-        return ""
-    cosines = _cosines()
-    across = np.einsum("ui,ij->uj", cosines, ranks)
-    coefficients = np.einsum("uj,vj->uv", across, cosines)
-    signs = [coefficients[at] > 0 for at in FREQUENCIES]
-    return f"{int(''.join('1' if sign else '0' for sign in signs), 2):016x}"
+    return _signs(picture, FREQUENCIES)
+
+
+def detail_hash(picture: NDArray[Any]) -> str:
+    """Return a 256-bit hash of how a picture looks, as 64 hex digits; "" if it is all one value.
+
+    Made as `perceptual_hash`, of `DETAILS`. Chests of two people may differ in 6 of the 64 bits;
+    that they differ in few of these too is the sign of a copy.
+
+    Raises:
+        ValueError: the array is no picture.
+    """
+    return _signs(picture, DETAILS)
 
 
 def distance(one: str, other: str) -> int:
@@ -83,24 +96,50 @@ def distance(one: str, other: str) -> int:
     return (int(one, 16) ^ int(other, 16)).bit_count()
 
 
-def turned(hashes: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Return the hashes (n,) of the same pictures in all positions, (16, n), as they are first.
+def turned(
+    hashes: NDArray[np.uint8], frequencies: tuple[tuple[int, int], ...]
+) -> NDArray[np.uint8]:
+    """Return the hashes of the same pictures in all 16 positions, the one they are in first.
 
     Mirrored, turned by right angles, and each of them with black and white exchanged: exports of
     one image differ in these. They follow from the hash alone: a mirror changes the sign of odd
     frequencies, a transposition exchanges u and v, an inversion changes every sign.
+
+    Args:
+        hashes: (n, bytes), as `packed` returns them.
+        frequencies: what the bits stand for, `FREQUENCIES` or `DETAILS`.
+
+    Returns:
+        (16, n, bytes).
     """
-    bits = np.unpackbits(hashes.astype(">u8").view(np.uint8).reshape(-1, 8), axis=1)
-    place = {at: number for number, at in enumerate(FREQUENCIES)}
-    exchanged = [place[v, u] for u, v in FREQUENCIES]
-    odd = np.array(FREQUENCIES) % 2
+    bits = np.unpackbits(hashes, axis=1)
+    place = {at: number for number, at in enumerate(frequencies)}
+    exchanged = [place[v, u] for u, v in frequencies]
+    odd = np.array(frequencies) % 2
     found = []
     for one in (bits, bits[:, exchanged]):
         for up, across in ((0, 0), (0, 1), (1, 0), (1, 1)):
-            mirrored = one ^ ((odd[:, 0] * up + odd[:, 1] * across) % 2).astype(np.uint8)
-            packed = np.packbits(mirrored, axis=1).view(">u8")[:, 0].astype(np.uint64)
-            found += [packed, ~packed]
-    return np.stack(found)
+            signs = ((odd[:, 0] * up + odd[:, 1] * across) % 2).astype(np.uint8)
+            mirrored = np.packbits(one ^ signs, axis=1)
+            found += [mirrored, ~mirrored]
+    return np.ascontiguousarray(np.stack(found))
+
+
+def packed(hashes: Sequence[str], frequencies: tuple[tuple[int, int], ...]) -> NDArray[np.uint8]:
+    """Return hex hashes as bytes, (n, bytes), the most significant one first."""
+    size = len(frequencies) // 8
+    return np.frombuffer(bytes.fromhex("".join(hashes)), dtype=np.uint8).reshape(-1, size)
+
+
+def _signs(picture: NDArray[Any], frequencies: tuple[tuple[int, int], ...]) -> str:
+    ranks = _ranks(np.mean([_reduced(layer) for layer in _layers(np.asarray(picture))], axis=0))
+    if ranks is None:
+        return ""
+    cosines = _cosines()
+    across = np.einsum("ui,ij->uj", cosines, ranks)
+    coefficients = np.einsum("uj,vj->uv", across, cosines)
+    places = np.array(frequencies)
+    return np.packbits(coefficients[places[:, 0], places[:, 1]] > 0).tobytes().hex()
 
 
 def _narrowed(values: NDArray[Any]) -> NDArray[Any]:
@@ -157,7 +196,7 @@ def _reduced(picture: NDArray[Any]) -> Floats:
         finite = values[np.isfinite(values)]
         least = float(finite.min()) if finite.size else 0.0
         values = np.where(np.isfinite(values), values, least)
-    return _means(_means(values).T).T
+    return _means(np.ascontiguousarray(_means(values).T)).T
 
 
 def _means(values: Floats) -> Floats:
@@ -174,7 +213,7 @@ def _means(values: Floats) -> Floats:
         sums = np.einsum("ij,jk->ik", np.clip(overlap, 0.0, None), values)
     else:
         whole = np.floor(edges).astype(np.int64)
-        sums = np.add.reduceat(values, whole[:-1], axis=0)
+        sums = np.stack([values[first:last].sum(axis=0) for first, last in pairwise(whole)])
         parts = (edges - whole)[:, None] * values[np.minimum(whole, length - 1)]
         sums += parts[1:] - parts[:-1]
     means: Floats = sums * (SIDE / length)
@@ -200,8 +239,7 @@ def _ranks(means: Floats) -> Floats | None:
 @lru_cache(maxsize=1)
 def _cosines() -> Floats:
     """Return the first rows of the discrete cosine transform (type II) over 32 samples."""
-    highest = max(u for u, _ in FREQUENCIES)
-    angles = np.outer(np.arange(highest + 1), 2 * np.arange(SIDE) + 1) * (np.pi / (2 * SIDE))
+    angles = np.outer(np.arange(_HIGHEST + 1), 2 * np.arange(SIDE) + 1) * (np.pi / (2 * SIDE))
     cosines: Floats = np.cos(angles)
     cosines.setflags(write=False)
     return cosines

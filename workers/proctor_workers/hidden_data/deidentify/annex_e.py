@@ -1,8 +1,8 @@
 """What DICOM PS3.15 Annex E says of the attributes that a canonical file can hold.
 
-Facts of PS3.15 2024b: table E.1-1 for the actions, E.3.1 to E.3.11 for the options, PS3.16 CID 7050
-for the codes. Only rows that an option lets us keep stand here: whatever is not listed is removed,
-which Annex E always allows.
+Facts of PS3.15: table E.1-1 for the actions (as of 2021; later editions add rows, and what is not
+listed here is removed anyway), E.3.1 to E.3.11 for the options, PS3.16 CID 7050 for the codes. Only
+rows that an option lets us keep stand here: Annex E always allows removing more.
 """
 
 from dataclasses import dataclass
@@ -13,8 +13,6 @@ from proctor_workers.hidden_data.deidentify.profile import (
     Option,
     burned_in_policy,
 )
-
-EDITION = "PS3.15 2024b"
 
 _DATES = Option.RETAIN_LONGITUDINAL
 _PATIENT = Option.RETAIN_PATIENT_CHARACTERISTICS

@@ -8,7 +8,7 @@ from pydicom.dataset import Dataset
 from pydicom.sr._concepts_dict import concepts
 from pydicom.sr._snomed_dict import mapping
 
-# PS3.3 2024b, under the attribute's own name; a term of two words is written with a hyphen here.
+# Of PS3.3, under the attribute's own name; a term of two words is written with a hyphen here.
 DEFINED_TERMS: dict[str, frozenset[str]] = {
     keyword: frozenset(term.replace("-", " ") for term in terms.split())
     for keyword, terms in {

@@ -6,12 +6,10 @@ volume alone, and what it holds is never changed. What cannot be found for certa
 a person has to look.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import cc3d
-import edt
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -27,9 +25,10 @@ _BRAIN_OF_CT = (-5.0, 90.0)  # HU, blood and calcium apart
 _SKULL = 6.0  # mm from the skin inwards in which no brain lies
 _NECKS = (3.0, 4.5, 6.0, 8.0, 10.0)  # mm: bridges between brain and eyes or muscles, tried in turn
 _BRAIN = (500.0, 2300.0)  # cm³, from infants to large adults
-_SLOPE = np.deg2rad(45.0)  # of the plane's normal, from the front downwards
-_ROOM = 4.0  # mm between brain and plane
-_LEAST_FACE = 60.0  # cm³ of head before the plane; less is no face, or the plane lies wrong
+_SAME_SIZE, _SAME_REACH = 0.9, 5.0  # of the brain, share and mm, when it is cut no further
+_NORMAL = (-np.sqrt(0.5), -np.sqrt(0.5))  # of the plane, along back and up: 45° to front and below
+_ROOM = 6.0  # mm between brain and plane
+_LEAST_FACE = 40.0  # cm³ of head before the plane; less is no face, or the plane lies wrong
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +55,10 @@ def remove_face(volume: Voxels, affine: Any) -> tuple[Voxels, Mask]:
         raise _unsure("is no volume in which a head could be")
     order, flips = _axes(matrix)
     upright = np.flip(np.transpose(volume, order), flips)
-    spacing = tuple(float(np.linalg.norm(matrix[:3, axis])) for axis in order)
-    step = tuple(max(1, round(_WORKING / size)) for size in spacing)
-    head = _head(upright, spacing, step)
-    brain = _rough_brain(head)
-    face = _face(upright.shape, spacing, step, head, brain)
+    left, back, up = (float(np.linalg.norm(matrix[:3, axis])) for axis in order)
+    spacing = left, back, up
+    head = _head(upright, spacing)
+    face = _face(upright.shape, spacing, head, _brain_limit(head))
     mask = np.transpose(np.flip(face, flips), np.argsort(order))
     clean = volume.copy()
     clean[mask] = _air(upright, head)
@@ -73,7 +71,8 @@ def _axes(matrix: NDArray[np.float64]) -> tuple[tuple[int, ...], tuple[int, ...]
     Each patient direction takes the array axis that is nearest to it (at most 45° away, as the
     directions of a volume are perpendicular).
     """
-    directions = matrix[:3, :3] / np.linalg.norm(matrix[:3, :3], axis=0)
+    with np.errstate(all="ignore"):
+        directions = matrix[:3, :3] / np.linalg.norm(matrix[:3, :3], axis=0)
     if not np.isfinite(directions).all():
         raise _unsure("does not say how it lies in the patient")
     order = tuple(int(axis) for axis in np.abs(directions).argmax(axis=1))
@@ -83,68 +82,94 @@ def _axes(matrix: NDArray[np.float64]) -> tuple[tuple[int, ...], tuple[int, ...]
     return order, flips
 
 
-def _head(upright: Voxels, spacing: tuple[float, ...], step: tuple[int, ...]) -> _Head:
-    first, second, third = step
+def _head(upright: Voxels, spacing: tuple[float, float, float]) -> _Head:
+    first, second, third = (max(1, round(_WORKING / size)) for size in spacing)
+    thinned = (spacing[0] * first, spacing[1] * second, spacing[2] * third)
     values = np.nan_to_num(upright[::first, ::second, ::third].astype(np.float32))
+    values, thinned = _without_thick_slices(values, thinned)
     threshold = _otsu(values)
     is_ct = float(np.percentile(values, 2)) < _AIR_OF_CT
     background = threshold if is_ct else threshold / 2  # skin and eyes are darker than brain
-    thinned = (spacing[0] * first, spacing[1] * second, spacing[2] * third)
     mask = _largest(values > background)
     mask = ndimage.binary_closing(mask, iterations=max(1, round(8 / max(thinned))))
     for axis in range(3):
-        for plane in np.moveaxis(mask, axis, 0):
-            plane |= ndimage.binary_fill_holes(plane)  # a view: the mask itself is filled
+        planes = np.moveaxis(mask, axis, 0)  # a view: the mask itself is filled
+        planes[:] = [ndimage.binary_fill_holes(plane) for plane in planes]
     return _Head(values, mask, thinned, threshold)
 
 
-def _rough_brain(head: _Head) -> Mask:
-    """Return brain and little else: the bright core under the skull, cut loose at its bridges."""
-    inside = edt.edt(head.mask.astype(np.uint8), anisotropy=head.spacing) > _SKULL
+def _without_thick_slices(
+    values: NDArray[np.float32], spacing: tuple[float, float, float]
+) -> tuple[NDArray[np.float32], tuple[float, float, float]]:
+    """Return the values interpolated between slices that lie farther apart than the rest needs."""
+    finer = [
+        round((size - 1) * distance / _WORKING) + 1 if distance > 1.5 * _WORKING else size
+        for size, distance in zip(values.shape, spacing, strict=True)
+    ]
+    if tuple(finer) == values.shape or min(values.shape) < 2:
+        return values, spacing
+    factors = [new / old for new, old in zip(finer, values.shape, strict=True)]
+    left, back, up = (
+        distance * (old - 1) / (new - 1)
+        for distance, old, new in zip(spacing, values.shape, finer, strict=True)
+    )
+    return ndimage.zoom(values, factors, order=1), (left, back, up)
+
+
+def _brain_limit(head: _Head) -> float:
+    """Return how far the brain reaches along the plane's normal, mm (see `_heights`).
+
+    The bright core under the skull is cut loose at bridges of growing width. While it still hangs
+    on eyes and muscles, cutting wider takes much of it away; then neither its size nor its reach
+    change, and it is the brain.
+    """
+    inside = _depth(head.mask, head.spacing) > _SKULL
     if float(np.percentile(head.values, 2)) < _AIR_OF_CT:
         low, high = _BRAIN_OF_CT
         smooth = ndimage.uniform_filter(head.values, 3)
         tissue = inside & (smooth > low) & (smooth < high)
     else:
         tissue = inside & (head.values > head.threshold)
-    volume = float(np.prod(head.spacing)) / 1000
-    last: Mask | None = None
+    depth = _depth(tissue, head.spacing)
+    heights = _heights(head.mask.shape, head.spacing)
+    last_size, last_reach = np.inf, np.inf
     for neck in _NECKS:
-        core = _largest(edt.edt(tissue.astype(np.uint8), anisotropy=head.spacing) > neck)
-        grown = edt.edt((~core).astype(np.uint8), anisotropy=head.spacing) <= neck + 1
-        found = grown & head.mask
-        settled = last is not None and found.sum() > 0.9 * last.sum()
-        if last is not None and settled and _BRAIN[0] <= last.sum() * volume <= _BRAIN[1]:
-            return last
-        last = found
+        core = _largest(depth > neck)
+        grown = _depth(~core, head.spacing) <= neck + 1
+        brain = grown & head.mask
+        size = float(brain.sum() * np.prod(head.spacing)) / 1000
+        reach = float(heights[brain.any(axis=0)].max())
+        settled = size > _SAME_SIZE * last_size and abs(reach - last_reach) < _SAME_REACH
+        if settled and _BRAIN[0] <= last_size <= _BRAIN[1]:
+            return last_reach
+        last_size, last_reach = size, reach
     raise _unsure("shows no brain that could be told from the face")
 
 
 def _face(
-    shape: tuple[int, ...],
-    spacing: tuple[float, ...],
-    step: tuple[int, ...],
-    head: _Head,
-    brain: Mask,
+    shape: tuple[int, ...], spacing: tuple[float, float, float], head: _Head, reach: float
 ) -> Mask:
     """Return what lies before and below the plane, at full size."""
-    front, down = -np.cos(_SLOPE), -np.sin(_SLOPE)  # along axes to the back and upwards
-    thinned = _heights(head.mask.shape, head.spacing, front, down)
-    limit = float(thinned[brain.any(axis=0)].max()) + _ROOM + max(head.spacing)
-    before = head.mask & (thinned > limit)
+    half = abs(np.dot(_NORMAL, head.spacing[1:])) / 2  # of a voxel that was looked at
+    limit = reach + half + _ROOM
+    before = head.mask & (_heights(head.mask.shape, head.spacing) > limit)
     if before.sum() * float(np.prod(head.spacing)) / 1000 < _LEAST_FACE:
         raise _unsure("shows no face before its brain, or lies otherwise than it says")
-    full = _heights(shape, spacing, front, down) > limit
-    return np.broadcast_to(full, shape).copy()
+    return np.broadcast_to(_heights(shape, spacing) > limit, shape).copy()
 
 
-def _heights(
-    shape: tuple[int, ...], spacing: tuple[float, ...], front: float, down: float
-) -> NDArray[np.float64]:
-    """Return how far each point of a sagittal plane lies along the plane's normal, mm."""
+def _heights(shape: tuple[int, ...], spacing: tuple[float, float, float]) -> NDArray[np.float64]:
+    """Return how far each point of a sagittal slice lies along the plane's normal, mm."""
     back = np.arange(shape[1])[:, None] * spacing[1]
     up = np.arange(shape[2])[None, :] * spacing[2]
-    return back * front + up * down
+    heights: NDArray[np.float64] = _NORMAL[0] * back + _NORMAL[1] * up
+    return heights
+
+
+def _depth(mask: Mask, spacing: tuple[float, float, float]) -> NDArray[np.float64]:
+    """Return how deep each voxel lies in a mask, mm."""
+    depth: NDArray[np.float64] = ndimage.distance_transform_edt(mask, sampling=spacing)
+    return depth
 
 
 def _air(upright: Voxels, head: _Head) -> Any:

@@ -14,6 +14,7 @@ from typing import Any
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
+from pydicom.multival import MultiValue
 from pydicom.tag import Tag
 
 from proctor_workers.hidden_data.deidentify import annex_e
@@ -210,7 +211,7 @@ def _identifiers(source: Dataset) -> tuple[str, ...]:
             value: Any = source[keyword].value
         except UNREADABLE:
             continue
-        several = isinstance(value, Iterable) and not isinstance(value, str | bytes)
+        several = isinstance(value, MultiValue | list)
         found += [str(one) for one in (value if several else (value,)) if one]
     return tuple(found)
 
@@ -243,7 +244,7 @@ def _declare(kept: Dataset, deidentification: Deidentification) -> None:
         dictionary_VR(keyword) in {"DA", "TM", "DT"} for keyword in _keywords(deidentification)
     )
     kept.PatientIdentityRemoved = "YES"
-    kept.DeidentificationMethod = f"{annex_e.EDITION} Annex E, all but an allow-list removed"
+    kept.DeidentificationMethod = "DICOM PS3.15 Annex E; all but an allow-list removed"
     kept.DeidentificationMethodCodeSequence = [
         code_item(code, "DCM", meaning) for code, meaning in annex_e.method_codes(deidentification)
     ]

@@ -16,8 +16,8 @@ _NUMBER_OF_MONTH = r"(?:0?[1-9]|1[0-2])"
 _NAME = r"(?:[^\W\d_a-z][\w'’-]+|[^\W\d_a-z]\.)"
 _NAMES = rf"{_NAME}(?:[ ,]+{_NAME}){{0,3}}"
 _TITLE = (
-    r"(?:(?i:Dr|Prof|Professor|Doctor|Mr|Mrs|Ms|Miss|Herrn?|Frau|Mme|Mlle|Madame|Monsieur|Sra"
-    r"|Se[nñ]ora?|Signora?|Nurse)|Sir|Fr|Hr|Sr|Sig|Dott|Sister)"
+    r"(?:(?i:Dr|Prof|Professor|Doctor|Mrs|Herrn?|Frau|Mme|Mlle|Madame|Monsieur|Sra|Se[nñ]ora?"
+    r"|Signora?|Nurse)|Mr|MR\.|Ms|Miss|MISS|Sir|Fr|Hr|Sr|Sig|Dott|Sister)"  # not ms, nor MR
 )
 _DONE_BY = (
     r"(?i:(?:referred|read|reported|dictated|signed|verified|seen|requested|performed|scanned"
@@ -75,29 +75,35 @@ _SHAPES: dict[str, tuple[str, ...]] = {
         r"(?i:tel|phone|fax|mobile|mob|pager|bleep|handy)\.?:?\s*[+\d(][\d ()./-]{3,}\d",
     ),
     "record number": (
-        rf"{_START}(?i:{_ID_WORD})(?:{_END}|(?=\d))[\s.:#=_-]*(?i:nr|no|id)?[\s.:#=_-]*"
-        r"[A-Za-z]*[-/]?\d[\w/.-]*",
+        (
+            rf"{_START}(?i:{_ID_WORD})(?:{_END}|(?=\d))[\s.:#=_-]*(?i:nr|no|id)?[\s.:#=_-]*"
+            r"[A-Za-z]*[-/]?\d[\w/.-]*"
+        ),
         rf"{_START}[A-Za-z]{{1,4}}[-_]?\d{{6,}}{_END}",
         r"(?<![\d.])\d{7,}(?!\d|\.\d)",
     ),
     "address": (
         rf"(?<!\w)\d{{1,5}}[A-Za-z]?,?\s+(?:[^\W\d_a-z][\w'.-]*\s+){{1,3}}{_STREET}{_END}\.?",
         r"[^\W\d_][\w-]*(?i:stra(?:ß|ss)e|str\.|gasse|platz|allee|weg)\s*\d+\w?(?!\w)",
-        r"(?<!\w)\d{1,4}(?:bis|ter)?,?\s+(?i:rue|avenue|boulevard|chemin|quai)"
-        r"\s+(?:[\w'’-]+\s?){1,5}",
+        (
+            r"(?<!\w)\d{1,4}(?:bis|ter)?,?\s+(?i:rue|avenue|boulevard|chemin|quai)"
+            r"\s+(?:[\w'’-]+\s?){1,5}"
+        ),
         r"(?i:P\.?\s?O\.?\s?Box|Postfach|Case postale)\s*\d+",
         rf"{_START}[A-Z]{{1,2}}\d[A-Z\d]? \d[A-Z]{{2}}{_END}",
         rf"{_START}[A-Z]{{2}},? \d{{5}}(?:-\d{{4}})?{_END}",
     ),
     "name": (
-        r"[^\W\d_][\w'’-]*\^[\w'’^ =.-]*",
+        rf"[^\W\d_][\w'’-]*(?:\^[\w'’.=-]*)+(?: {_NAME})*",
         rf"{_START}{_TITLE}(?:\.\s*|\s+)(?:(?:med|phil|h\.c|Dr|Prof)\.\s*)*{_NAMES}",
         rf"{_START}{_ROLE}\s*[:=]\s*[^\W\d_][\w'’-]+(?:[ ,]+{_NAME}){{0,3}}",
         rf"{_START}{_DONE_BY}\s+{_NAMES}",
     ),
     "age above 89": (
-        rf"(?<![\d.]){_OLD}\s?-?\s?(?i:y(?:ears?|rs?|/o|\.o\.|o)?|jahre?|j[aä]hrig\w*|ans)"
-        rf"(?i:[ -]?old)?{_END}",
+        (
+            rf"(?<![\d.]){_OLD}\s?-?\s?(?i:y(?:ears?|rs?|/o|\.o\.|o)?|jahre?|j[aä]hrig\w*|ans)"
+            rf"(?i:[ -]?old)?{_END}"
+        ),
         rf"{_START}(?i:age|aged|alter)[ :=]*{_OLD}(?![\d.])",
         r"(?<!\d)(?:09\d|1[0-4]\d)Y(?!\w)",
     ),

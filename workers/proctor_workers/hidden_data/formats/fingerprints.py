@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from proctor_sdk.fingerprints.pixels import perceptual_hash, pixel_digest
+from proctor_sdk.fingerprints.pixels import detail_hash, perceptual_hash, pixel_digest
 from proctor_workers.hidden_data.case_files import CanonicalFile, Fact
 from proctor_workers.hidden_data.leak_audit import features
 
@@ -14,12 +14,13 @@ from proctor_workers.hidden_data.leak_audit import features
 def fingerprinted(
     file: CanonicalFile, pixels: NDArray[Any], picture: NDArray[Any], source_sha256: str
 ) -> CanonicalFile:
-    """Return the file with the digest of all its pixels and the hash of one picture of them."""
+    """Return the file with the digest of all its pixels and the hashes of one picture of them."""
     with np.errstate(all="ignore"):  # foreign floats overflow
         return replace(
             file,
             decoded_pixel_sha256=pixel_digest(pixels),
             perceptual_hash=perceptual_hash(picture),
+            detail_hash=detail_hash(picture),
             source_sha256=source_sha256,
         )
 

@@ -196,22 +196,52 @@ def _of_channel(
     channel: Channel, values: Samples, missing: npt.NDArray[np.bool_]
 ) -> Iterator[tuple[str, Severity, str, str]]:
     if known_name(channel.name) is None:
-        yield "signal.unknown_name", Severity.NOTE, "has a name that models will not see", ""
+        yield (
+            "signal.unknown_name",
+            Severity.NOTE,
+            "The channel's name is not known and was replaced by its number.",
+            "",
+        )
     if known_unit(channel.unit) is None:
         cure = "Export it with a unit of UCUM."
-        yield "signal.unknown_unit", Severity.WARNING, "has a unit that is not known", cure
+        yield (
+            "signal.unknown_unit",
+            Severity.WARNING,
+            "The channel's unit is not known; models see a number without one.",
+            cure,
+        )
     if abs(channel.baseline - round(channel.baseline)) > 1e-6:
-        yield "signal.offset_rounded", Severity.NOTE, "has its zero between two digital values", ""
+        yield (
+            "signal.offset_rounded",
+            Severity.NOTE,
+            "The channel's zero lies between two digital values and was rounded.",
+            "",
+        )
     held = values[~missing]
     if held.size < len(values):
         share = 1 - held.size / len(values)
         severity = Severity.WARNING if share > _MANY_MISSING else Severity.NOTE
-        yield "signal.missing_samples", severity, f"lacks {share:.1%} of its samples", ""
+        yield (
+            "signal.missing_samples",
+            severity,
+            f"The channel lacks {share:.1%} of its samples.",
+            "",
+        )
     if held.size and held.min() == held.max():
-        yield "signal.flat_lead", Severity.WARNING, "is flat", "Look whether the lead was off."
+        yield (
+            "signal.flat_lead",
+            Severity.WARNING,
+            "The channel is flat.",
+            "Look whether the lead was off.",
+        )
     elif held.size and _is_clipped(held):
         cure = "Look at the amplifier's range."
-        yield "signal.clipped", Severity.WARNING, "is cut off at the end of its range", cure
+        yield (
+            "signal.clipped",
+            Severity.WARNING,
+            "The channel is cut off at the end of its range.",
+            cure,
+        )
 
 
 def _is_clipped(values: Samples) -> bool:

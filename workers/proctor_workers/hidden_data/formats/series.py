@@ -19,7 +19,7 @@ from proctor_workers.hidden_data.findings import Finding, Severity
 LARGEST_SPACING = 20.0  # mm
 SAME_POSITION = 0.01  # mm
 EVEN = 0.02  # share of the distance by which a slice may lie beside its place …
-EVEN_MM = 0.06  # … and mm that it always may: positions are rounded to a tenth in some files
+EVEN_MM = 0.11  # … and mm that it always may: some files round positions, also the ends', to 0.1
 JUMP = 1.5  # times the usual distance
 WHOLE = 0.1  # how far from a whole number of distances a jump is that left slices out
 UNSEEN = 2.0  # times their thickness that slices are apart where much is left between them

@@ -101,9 +101,9 @@ class _naming:  # noqa: N801  reads as a statement
 
 def _beside(request: ReadRequest, header: SourceFile, name: str) -> SourceFile:
     """Return the case's file that a header names; never one elsewhere on this machine."""
-    wanted = str(PurePosixPath(header.name).parent / PurePosixPath(name).name)
+    wanted = str(PurePosixPath(header.name).parent / name)
     for file in request.files:
-        if file.name == wanted:
+        if file.name == wanted and "/" not in name:
             return file
     raise UnreadableFileError(
         "names a signal file that the case has not", "Add it to the case's files."

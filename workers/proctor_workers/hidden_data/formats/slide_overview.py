@@ -1,16 +1,19 @@
 """Looks at a canonical slide as a whole: its smallest level, and whether all show the same."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import tifffile
 
 from proctor_workers.hidden_data.case_files import QuarantineError, UnreadableFileError
+from proctor_workers.hidden_data.deidentify.profile import BurnedIn
+from proctor_workers.hidden_data.deidentify.text_regions import text_regions
 
 COMPARED_TILES = 12  # of the base, with every other level
 LARGEST_DIFFERENCE = 16.0  # grey levels between their means; of true levels below 5
-THUMBNAIL_SIDE = 1024
+THUMBNAIL_SIDE, SEARCHED_SIDE = 1024, 4096
 
 Pixels = npt.NDArray[np.uint8]
 Rectangle = tuple[int, int, int, int]  # top, bottom, left, right
@@ -34,9 +37,27 @@ def overview(path: Path) -> Pixels:
     return pixels
 
 
-def thumbnail(picture: Pixels) -> Pixels:
-    """Return the means of squares, so many pixels wide that the longer side is at most 1024."""
-    factor = -(-max(picture.shape[:2]) // THUMBNAIL_SIDE)
+def search_for_text(picture: npt.NDArray[Any], policy: BurnedIn) -> dict[str, int]:
+    """Look for text in the smallest level if the plan asks for it; return what was done, counted.
+
+    Tiles are carried over as they are, so that none can be blanked: a person must look.
+
+    Raises:
+        QuarantineError: there is text.
+    """
+    if policy is BurnedIn.KEEP or picture.dtype != np.uint8:
+        return {}
+    if found := text_regions(thumbnail(picture, side=SEARCHED_SIDE)):
+        raise QuarantineError(
+            f"has text in its picture, in {len(found)} places",
+            "Look at it; crop the text off, or leave the case out. Slides are not blanked.",
+        )
+    return {"pixels.searched": 1}
+
+
+def thumbnail(picture: Pixels, *, side: int = THUMBNAIL_SIDE) -> Pixels:
+    """Return the means of squares, so many pixels wide that the longer side is at most `side`."""
+    factor = -(-max(picture.shape[:2]) // side)
     rows, columns = (max(side // factor, 1) for side in picture.shape[:2])
     whole = picture[: rows * factor, : columns * factor]
     squares = whole.reshape(rows, -1, columns, whole.shape[1] // columns, *picture.shape[2:])

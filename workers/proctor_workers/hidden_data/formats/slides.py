@@ -6,6 +6,7 @@ what the base shows.
 """
 
 import hashlib
+from collections import Counter
 from pathlib import Path
 
 from proctor_workers.hidden_data.case_files import (
@@ -17,10 +18,18 @@ from proctor_workers.hidden_data.case_files import (
     SourceFile,
     UnreadableFileError,
 )
-from proctor_workers.hidden_data.findings import Finding, Severity
+from proctor_workers.hidden_data.deidentify.profile import BurnedIn, burned_in_policy
+from proctor_workers.hidden_data.findings import Finding
 from proctor_workers.hidden_data.formats import tiff_directories as tiff
 from proctor_workers.hidden_data.formats.base import HEAD_BYTES, Format
 from proctor_workers.hidden_data.formats.fingerprints import fingerprinted, traces
+from proctor_workers.hidden_data.formats.raster.picture import profile_named
+from proctor_workers.hidden_data.formats.slide_findings import (
+    PLAIN_PROFILES,
+    colour_profile_dropped,
+    missing_magnification,
+    missing_resolution,
+)
 from proctor_workers.hidden_data.formats.slide_levels import LOSSLESS, Level, levels, tiles
 from proctor_workers.hidden_data.formats.slide_origins import (
     Origin,
@@ -29,11 +38,15 @@ from proctor_workers.hidden_data.formats.slide_origins import (
     other_kind,
     refused_kind,
 )
-from proctor_workers.hidden_data.formats.slide_overview import overview, thumbnail
+from proctor_workers.hidden_data.formats.slide_overview import (
+    overview,
+    search_for_text,
+    thumbnail,
+)
 from proctor_workers.hidden_data.formats.tiff_pyramid import insert_thumbnail, write_pyramid
 
 LARGEST_PICTURE = 1 << 26  # pixels: a tiled TIFF with one level and more of them is a slide
-LARGEST_OVERVIEW = 1 << 27  # pixels of the smallest level, which is decoded
+LARGEST_OVERVIEW = 1 << 26  # pixels of the smallest level, which is decoded
 _MILLIMETRES = 1e-3
 
 
@@ -66,17 +79,21 @@ def read(request: ReadRequest) -> CaseContent:
         UnreadableFileError: a file is damaged or of a kind that is not read.
         QuarantineError: a level does not show what the base shows; it may be the label.
     """
+    policy = burned_in_policy(request.deidentification)
     slides = [
-        _Slide.read(file, request.folder / f"{position}.tiff")
+        _Slide.read(file, request.folder / f"{position}.tiff", policy)
         for position, file in enumerate(request.files)
     ]
     first = slides[0]
+    actions = Counter(associated_images_dropped=sum(slide.dropped for slide in slides))
+    for slide in slides:
+        actions.update(slide.searched)
     return CaseContent(
         files=tuple(slide.canonical() for slide in slides),
         facts=first.facts() | {"files": float(len(slides))},
         artefacts=first.artefacts(),
         findings=tuple(finding for slide in slides for finding in slide.findings()),
-        actions={"associated_images_dropped": sum(slide.dropped for slide in slides)},
+        actions=dict(+actions),
         grid=first.grid(),
     )
 
@@ -89,15 +106,18 @@ class _Slide:
         self.origin: Origin = origin_of(found[0])
         self.levels: list[Level] = levels(found, file.path.stat().st_size)
         self.dropped = len(found) - len(self.levels)
-        self.has_profile = tiff.ICC_PROFILE in found[0].tags
+        self.searched: dict[str, int] = {}
+        profile = found[0].tags.get(tiff.ICC_PROFILE)
+        self.profile = profile_named(None if profile is None else profile.tobytes())
 
     @classmethod
-    def read(cls, file: SourceFile, path: Path) -> "_Slide":
+    def read(cls, file: SourceFile, path: Path, policy: BurnedIn) -> "_Slide":
         try:
             found = _directories(file.path)
             _check_kind(found[0])
             slide = cls(file, path, found)
             slide.write()
+            slide.searched = search_for_text(slide.overview, policy)
         except UnreadableFileError as exc:
             exc.file = file.name
             raise
@@ -145,6 +165,7 @@ class _Slide:
             "row_spacing": resolution.row_micrometres * _MILLIMETRES,
             "column_spacing": resolution.column_micrometres * _MILLIMETRES,
             "magnification": resolution.magnification,
+            "colour_profile": self.profile,
         }
         return {name: value for name, value in said.items() if value}
 
@@ -159,36 +180,12 @@ class _Slide:
     def findings(self) -> list[Finding]:
         found = []
         if not self.origin.resolution.is_known:
-            found.append(
-                self._finding(
-                    "slide.missing_resolution",
-                    Severity.WARNING,
-                    "does not say how large a pixel is",
-                    "Export it with its resolution, or models cannot tell the scale.",
-                )
-            )
+            found.append(missing_resolution(self.file.name))
         if not self.origin.resolution.magnification:
-            found.append(
-                self._finding(
-                    "slide.missing_magnification",
-                    Severity.NOTE,
-                    "does not say by which objective it was scanned",
-                )
-            )
-        if self.has_profile:
-            found.append(
-                self._finding(
-                    "slide.colour_profile_dropped",
-                    Severity.NOTE,
-                    "has a colour profile, which models will not see",
-                )
-            )
+            found.append(missing_magnification(self.file.name))
+        if self.profile not in PLAIN_PROFILES:
+            found.append(colour_profile_dropped(self.profile, self.file.name))
         return found
-
-    def _finding(self, code: str, severity: Severity, message: str, cure: str = "") -> Finding:
-        return Finding(
-            code=code, severity=severity, message=message, cure=cure, file=self.file.name
-        )
 
     def grid(self) -> Grid:
         base, resolution = self.levels[0].tiling, self.origin.resolution

@@ -33,12 +33,20 @@ from proctor_workers.hidden_data.case_files import (
     UnreadableFileError,
 )
 from proctor_workers.hidden_data.deidentify.burned_in import burned_in_declared
+from proctor_workers.hidden_data.deidentify.profile import burned_in_policy
 from proctor_workers.hidden_data.deidentify.uids import CaseUids
-from proctor_workers.hidden_data.findings import Finding, Severity
+from proctor_workers.hidden_data.findings import Finding
 from proctor_workers.hidden_data.formats.base import Format
 from proctor_workers.hidden_data.formats.dicom.originals import blamed
 from proctor_workers.hidden_data.formats.dicom.writing import IMPLEMENTATION
 from proctor_workers.hidden_data.formats.fingerprints import fingerprinted, traces
+from proctor_workers.hidden_data.formats.raster.picture import profile_named
+from proctor_workers.hidden_data.formats.slide_findings import (
+    PLAIN_PROFILES,
+    colour_profile_dropped,
+    missing_magnification,
+    missing_resolution,
+)
 from proctor_workers.hidden_data.formats.slide_frames import (
     NATIVE,
     Frames,
@@ -48,9 +56,10 @@ from proctor_workers.hidden_data.formats.slide_frames import (
 )
 from proctor_workers.hidden_data.formats.slide_headers import slide_headers
 from proctor_workers.hidden_data.formats.slide_levels import has_shape_of
+from proctor_workers.hidden_data.formats.slide_overview import search_for_text
 
 SOP_CLASS = "1.2.840.10008.5.1.4.1.1.77.1.6"
-LARGEST_OVERVIEW = 1 << 27  # pixels of the smallest level, which is decoded
+LARGEST_OVERVIEW = 1 << 26  # pixels of the smallest level, which is decoded
 LARGEST_HEADER = 1 << 28
 _LEVEL = "VOLUME"
 Pixels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
@@ -149,6 +158,8 @@ class _Case:
                 file = self._written(position, instance)
                 if instance is smallest:
                     self._overview = _overview(instance)
+                    policy = burned_in_policy(self._request.deidentification)
+                    self._actions.update(search_for_text(self._overview, policy))
                     file = fingerprinted(file, self._overview, self._overview, file.source_sha256)
                 files.append(file)
         return CaseContent(
@@ -201,7 +212,6 @@ class _Case:
     def _facts(self) -> dict[str, Fact]:
         base = self._instances[0]
         spacing = _spacing(base.header)
-        optics = base.header.get("OpticalPathSequence") or [Dataset()]
         said: dict[str, Fact] = {
             "format": "DICOM slide",
             "modality": "SM",
@@ -214,7 +224,8 @@ class _Case:
             "rows": float(base.size[1]),
             "levels": float(len({one.size for one in self._instances})),
             "files": float(len(self._instances)),
-            "magnification": float(optics[0].get("ObjectiveLensPower") or 0),
+            "magnification": float(_optics(base.header).get("ObjectiveLensPower") or 0),
+            "colour_profile": _profile(base.header),
             "row_spacing": spacing[0] if spacing else 0.0,
             "column_spacing": spacing[1] if spacing else 0.0,
         }
@@ -235,24 +246,14 @@ class _Case:
         for instance in self._instances:
             declared = str(instance.header.get("BurnedInAnnotation") or "")
             yield from burned_in_declared(
-                declared, self._request.deidentification.burned_in, file=instance.file.name
+                declared, burned_in_policy(self._request.deidentification), file=instance.file.name
             )
         if _spacing(base.header) is None:
-            yield Finding(
-                code="slide.missing_resolution",
-                severity=Severity.WARNING,
-                message="does not say how large a pixel is",
-                cure="Export it with its resolution, or models cannot tell the scale.",
-                file=base.file.name,
-            )
-        optics = base.header.get("OpticalPathSequence") or ()
-        if any("ICCProfile" in path for path in optics):
-            yield Finding(
-                code="slide.colour_profile_dropped",
-                severity=Severity.NOTE,
-                message="has a colour profile, which models will not see",
-                file=base.file.name,
-            )
+            yield missing_resolution(base.file.name)
+        if not _optics(base.header).get("ObjectiveLensPower"):
+            yield missing_magnification(base.file.name)
+        if (profile := _profile(base.header)) not in PLAIN_PROFILES:
+            yield colour_profile_dropped(profile, base.file.name)
 
     def _grid(self) -> Grid:
         base = self._instances[0]
@@ -270,6 +271,17 @@ def _spacing(header: Dataset) -> tuple[float, float] | None:
     measures = groups[0].get("PixelMeasuresSequence") or [Dataset()]
     values = [float(value) for value in measures[0].get("PixelSpacing") or ()]
     return (values[0], values[1]) if len(values) == 2 and min(values) > 0 else None
+
+
+def _optics(header: Dataset) -> Dataset:
+    """Return the first optical path."""
+    return next(iter(header.get("OpticalPathSequence") or ()), Dataset())
+
+
+def _profile(header: Dataset) -> str:
+    """Return which of the usual colour profiles a slide has."""
+    profile = _optics(header).get("ICCProfile")
+    return profile_named(profile if isinstance(profile, bytes) else None)
 
 
 def _tiles(instance: _Instance) -> int:

@@ -122,7 +122,7 @@ def findings(column: Typed, kept: Column, file: str) -> Iterator[Finding]:
         yield Finding(
             code="table.empty_column",
             severity=Severity.NOTE,
-            message="holds nothing",
+            message="The column holds nothing.",
             file=file,
             column=column.name,
         )
@@ -130,7 +130,7 @@ def findings(column: Typed, kept: Column, file: str) -> Iterator[Finding]:
         yield Finding(
             code="table.free_text",
             severity=Severity.ERROR,
-            message="holds free text, in which names of strangers cannot be found for certain",
+            message="The column holds free text, in which not every name can be found.",
             cure="Remove the column, or code what it says.",
             file=file,
             column=column.name,

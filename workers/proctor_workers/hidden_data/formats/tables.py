@@ -32,7 +32,7 @@ from proctor_workers.hidden_data.formats.table_columns import (
 
 PARQUET_MAGIC = b"PAR1"
 LARGEST_FILE = 1 << 28  # bytes of a CSV file, and of a Parquet file's columns once decoded
-MOST_COLUMNS, MOST_CELLS = 4096, 1 << 27
+MOST_COLUMNS, MOST_CELLS = 4096, 1 << 26
 _SEPARATORS = {".csv": ",;\t|", ".tsv": "\t"}
 _NOTHING = ["", "NA", "NaN", "nan", "NULL", "null"]
 _ROWS_A_GROUP = 1 << 16

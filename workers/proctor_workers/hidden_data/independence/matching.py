@@ -2,20 +2,21 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from proctor_sdk.fingerprints.collect import FORM, PATIENT
+from proctor_sdk.fingerprints.pixels import DETAILS, FREQUENCIES
 from proctor_workers.hidden_data.independence.near import LookingAlike
 
 ENOUGH_ALIKE = 0.5  # of a case's pictures: single slices of two people look alike
 LONGEST_LINE = 1 << 20
 MOST_LINES = 20_000_000
 _WAITING = 200_000  # looks that are compared together
+_LOOK = (len(FREQUENCIES) + len(DETAILS)) // 4  # hex digits
 
 
 class FingerprintsInvalidError(Exception):
@@ -41,12 +42,16 @@ class Overlap:
 
 
 def overlap(
-    fingerprints: pa.Table, lines: Iterable[bytes], pseudonym: Callable[[str], str] | None
+    fingerprints: pa.Table,
+    patients: Collection[str],
+    lines: Iterable[bytes],
+    pseudonym: Callable[[str], str] | None,
 ) -> Overlap:
     """Compare a vendor's lines with a cohort's fingerprints.
 
     Args:
         fingerprints: the cohort's table, one row a file.
+        patients: everybody in the cohort, also those whose cases have no files.
         lines: what the vendor sent, line by line, as of `proctor_sdk.fingerprints.collect`.
         pseudonym: makes of an original identifier the patient's name in the table; None where
             another key made those names, so that identifiers cannot be compared.
@@ -54,9 +59,9 @@ def overlap(
     Raises:
         FingerprintsInvalidError: a line is not of this form.
     """
-    known = _Known(fingerprints)
+    known = _Known(fingerprints, patients)
     images = named = 0
-    waiting: list[int] = []
+    waiting: list[str] = []
     for line in _read(lines):
         if PATIENT in line:
             named += 1
@@ -65,37 +70,37 @@ def overlap(
             continue
         images += 1
         known.meet_digests(str(line["source"]), str(line["pixels"]))
-        waiting += [int(look, 16) for look in line["looks"]]
+        waiting += line["looks"]
         if len(waiting) > _WAITING:
-            known.looks.meet(np.array(waiting, dtype=np.uint64))
+            known.looks.meet(waiting)
             waiting = []
-    known.looks.meet(np.array(waiting, dtype=np.uint64))
+    known.looks.meet(waiting)
     return known.counted(images, named)
 
 
 class _Known:
     """The cohort's side: what is looked up, and what was met."""
 
-    def __init__(self, table: pa.Table) -> None:
+    def __init__(self, table: pa.Table, patients: Collection[str]) -> None:
         self._case = table["case"].to_pylist()
         self._patient = table["patient"].to_pylist()
         self._files: dict[str, list[int]] = defaultdict(list)
-        looks: list[int] = []
+        looks: list[str] = []
         self._look_row: list[int] = []
-        columns = ("source_sha256", "decoded_pixel_sha256", "perceptual_hash")
+        columns = ("source_sha256", "decoded_pixel_sha256", "perceptual_hash", "detail_hash")
         rows = zip(*(table[name].to_pylist() for name in columns), strict=True)
-        for row, (source, pixels, look) in enumerate(rows):
+        for row, (source, pixels, look, detail) in enumerate(rows):
             if source:
                 self._files[source].append(row)
             if look:
                 self._look_row.append(row)
-                looks.append(int(look, 16))
+                looks.append(look + detail)
                 # Pixels of one value have no look: an empty slice is no sign of a copy.
                 self._files[pixels].append(row)
-        self._everybody = frozenset(self._patient)
+        self._everybody = frozenset(patients)
         self._identical: set[str] = set()
         self._named: set[str] = set()
-        self.looks = LookingAlike(np.array(looks, dtype=np.uint64))
+        self.looks = LookingAlike(looks)
 
     def meet_digests(self, *digests: str) -> None:
         for digest in digests:
@@ -158,7 +163,7 @@ def _is_of_the_form(found: Mapping[str, Any]) -> bool:
         return False
     digests = (found["source"], found["pixels"])
     return all(not one or _is_hex(one, 64) for one in digests) and all(
-        _is_hex(look, 16) for look in found["looks"]
+        _is_hex(look, _LOOK) for look in found["looks"]
     )
 
 

@@ -14,12 +14,11 @@ import pyarrow.parquet as pq
 from proctor_backend.domain.errors import DataError, NotFoundError
 from proctor_backend.domain.keys import upload_key
 from proctor_backend.settings import Settings
-from proctor_sdk.canonical import canonical_bytes, sha256_hex
+from proctor_sdk.canonical import sha256_hex
 from proctor_sdk.cases import CaseLineError, StoredCase, parse_case
 from proctor_sdk.cases import StoredFile as CaseFile
-from proctor_sdk.merkle import leaf_hash
 from proctor_sdk.merkle import root as merkle_root
-from proctor_workers.hidden_data.blocks import StoredFile
+from proctor_workers.hidden_data.blocks import StoredFile, leaf_of
 from proctor_workers.hidden_data.ingest.counts import CaseCounts
 from proctor_workers.hidden_data.ingest.destinations import Destination
 from proctor_workers.hidden_data.ingest.prepared import TABLES, Part, PreparedIndex
@@ -29,8 +28,6 @@ from proctor_workers.hidden_data.ingest.sources import opened_store
 _LARGEST_LIST = 1 << 28
 _CHUNK = 1 << 20
 _ROWS_AT_ONCE = 256  # a row may hold a mask
-# A case without one has no such field; in the table it is null.
-_MAY_BE_ABSENT = ("reference_outputs", "raters")
 
 
 def adopt(
@@ -191,21 +188,11 @@ def _leaf(
     if case is None:
         raise DataError("The reference standard names a case that no list has.")
     files = [
-        {
-            "name": file.name,
-            "role": file.role,
-            "sha256": file.sha256,
-            "size": file.size,
-            "decoded_pixel_sha256": pixels.get((case.case, file.name), ""),
-        }
+        {"name": file.name, "role": file.role, "sha256": file.sha256, "size": file.size}
         for file in case.files
     ]
-    kept = {
-        name: value
-        for name, value in row.items()
-        if value is not None or not (name in _MAY_BE_ABSENT or name.startswith("acq."))
-    }
-    return leaf_hash(canonical_bytes({"files": files, "inputs": dict(case.inputs)} | kept))
+    digests = {file.name: pixels.get((case.case, file.name), "") for file in case.files}
+    return leaf_of(files, digests, case.inputs, row)
 
 
 def index_of(content: bytes) -> Mapping[str, Any]:

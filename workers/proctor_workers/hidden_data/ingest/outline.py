@@ -13,8 +13,10 @@ from proctor_sdk.merkle import root as merkle_root
 from proctor_workers.hidden_data.blocks import (
     CASES_A_BLOCK,
     Case,
+    EarlierCase,
     block_summary,
     cases_document,
+    write_facts,
     write_files,
     write_fingerprints,
     write_reference,
@@ -50,6 +52,7 @@ from proctor_workers.hidden_data.table import read_rows
 from proctor_workers.hidden_data.versions import assigned_blocks
 
 PROCESSES = 2
+FACTS = "facts.parquet"
 Progress = Callable[[int, int], None]
 
 
@@ -59,8 +62,8 @@ class Ingest:
 
     `folder` is this machine's own: it holds the journal, by which an ingest that was stopped goes
     on, and the scratch space. `complete`: every file of the source must be named by a case.
-    `kept_blocks` are those of the version before: a case stays in its block, so that its files
-    stay where they are.
+    `earlier` is what the version before keeps of each case, by pseudonym: a case stays in its
+    block, so that its files stay where they are, and keeps its files if its row names none.
     """
 
     plan: IngestPlan
@@ -72,7 +75,7 @@ class Ingest:
     folder: Path
     at_home: bool = False
     processes: int = PROCESSES
-    kept_blocks: Mapping[str, str] = field(default_factory=dict)
+    earlier: Mapping[str, EarlierCase] = field(default_factory=dict)
 
 
 def ingest_cohort(job: Ingest, progress: Progress = lambda _done, _total: None) -> Ingested:
@@ -143,7 +146,8 @@ class _Cases:
         self.left_out: dict[int, Finding] = {}
         self._job, self._keys, self._journal = job, keys, journal
         names = [job.pseudonyms.case(row.case) for row in rows]
-        self.blocks = assigned_blocks(names, job.kept_blocks, CASES_A_BLOCK)
+        kept = {name: job.earlier[name].block for name in names if name in job.earlier}
+        self.blocks = assigned_blocks(names, kept, CASES_A_BLOCK)
 
     def work(self, progress: Progress) -> None:
         """Work on the cases that the journal has not."""
@@ -190,9 +194,21 @@ class _Cases:
         return replace(finding, case=shown.case, file=names.get(finding.file, ""))
 
     def _done(self, number: int) -> CaseDone:
+        row = self.rows[number]
         if self._keys[number]:
-            return self._journal.read(self._keys[number], number)
-        return CaseDone(number=number, reference_outputs=self.rows[number].reference_outputs)
+            done = self._journal.read(self._keys[number], number)
+        else:
+            done = CaseDone(number=number, reference_outputs=row.reference_outputs)
+        earlier = self._job.earlier.get(self._job.pseudonyms.case(row.case))
+        if row.files or earlier is None:
+            return done
+        return replace(
+            done,
+            files=earlier.files,
+            forms=earlier.forms,
+            facts=earlier.facts,
+            artefacts=earlier.artefacts,
+        )
 
     def ingested(self, number: int) -> IngestedCase:
         """Return a case that was worked on, under its public names."""
@@ -248,6 +264,8 @@ def _written(
         "files.parquet": write_files,
         "fingerprints.parquet": write_fingerprints,
     }
+    write_facts(((cases[place].case.id, cases[place]) for place in by_id), folder / FACTS)
+    job.destination.put_reference(FACTS, folder / FACTS)
     digests = {}
     for name, write in writers.items():
         write(ordered, folder / name)

@@ -22,7 +22,7 @@ from proctor_workers.hidden_data.pseudonyms import Pseudonyms
 from proctor_workers.hidden_data.rows import Row
 
 VERSION = 1
-TABLES = ("reference.parquet", "files.parquet", "fingerprints.parquet")
+TABLES = ("reference.parquet", "files.parquet", "fingerprints.parquet", "facts.parquet")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ from proctor_workers.hidden_data.case_files import Fact
 from proctor_workers.hidden_data.ingested import IngestedCase
 from proctor_workers.hidden_data.leak_audit.crossfit import Codes
 from proctor_workers.hidden_data.leak_audit.features import of_files
+from proctor_workers.hidden_data.rows import LONGEST_TEXT, RESERVED_LEVELS
 
 MOST_LEVELS = 12
 PLACES = 2  # significant digits of a spacing that becomes an attribute
@@ -77,15 +78,17 @@ def acquisition_attributes(facts: Mapping[str, Fact]) -> dict[str, str]:
 
     Numbers are rounded, spacings to two significant digits, so that a level is shared.
     """
-    return {
-        name: f"{value:.{PLACES}g}"
-        if isinstance(value, float) and not value.is_integer()
-        else f"{value:.0f}"
-        if isinstance(value, float)
-        else str(value)
-        for name, value in sorted(facts.items())
-        if name not in _NO_ATTRIBUTE and value != ""
+    levels = {
+        name: _level(value) for name, value in sorted(facts.items()) if name not in _NO_ATTRIBUTE
     }
+    return {name: level for name, level in levels.items() if level}
+
+
+def _level(value: Fact) -> str:
+    if isinstance(value, int | float):
+        return f"{value:.0f}" if float(value).is_integer() else f"{value:.{PLACES}g}"
+    text = " ".join(value.split()).replace("|", "/")[:LONGEST_TEXT]  # "|" parts several levels
+    return f"({text})" if text in RESERVED_LEVELS or "-vs-" in text else text
 
 
 def coded(values: Sequence[Fact | None]) -> Codes | None:

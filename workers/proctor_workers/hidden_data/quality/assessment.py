@@ -14,6 +14,7 @@ from proctor_workers.hidden_data.quality.acquisition import (
 )
 from proctor_workers.hidden_data.quality.attributes import attribute_findings, completeness
 from proctor_workers.hidden_data.quality.balance import balance_findings, balance_tables
+from proctor_workers.hidden_data.quality.catalogue import title_of
 from proctor_workers.hidden_data.quality.duplicates import (
     duplicate_findings,
     shared_pictures,
@@ -29,6 +30,7 @@ from proctor_workers.hidden_data.quality.readers import (
 from proctor_workers.hidden_data.quality.references import ReferenceCheck
 from proctor_workers.hidden_data.quality.report import QualityReport
 from proctor_workers.hidden_data.quality.seen_cases import SeenCase, Shared, seen
+from proctor_workers.hidden_data.quality.summary import sentence
 from proctor_workers.hidden_data.quality.tables import Table
 from proctor_workers.hidden_data.quality.twice_listed import twice_listed_findings
 
@@ -113,7 +115,7 @@ def _tables(
 ) -> Iterator[Table]:
     cases = walk.cases
     if left_out:
-        counts = Counter((one.code, one.message, one.cure) for one in left_out)
+        counts = Counter((title_of(one.code), sentence(one), one.cure) for one in left_out)
         yield Table(
             name="left_out",
             title="Cases left out",

@@ -56,7 +56,12 @@ def balance_tables(cases: Sequence[SeenCase]) -> Iterator[Table]:
             yield Table(
                 name=f"balance.{name}",
                 title=f"Classes by {name.removeprefix('attr.')}",
-                columns=(name.removeprefix("attr."), "cases", "patients", *known),
+                columns=(
+                    name.removeprefix("attr."),
+                    "cases",
+                    "patients",
+                    *(f"class {label}" for label in known),
+                ),
                 rows=tuple(rows),
             )
 

@@ -14,6 +14,7 @@ from proctor_workers.hidden_data.quality.tables import Table
 
 MUCH_MISSING = 0.1  # of the cases without a reference standard
 IGNORE = "ignore"  # the category of regions where marks do not count
+VALUE_ONLY = "a value, or nothing"
 NO_LABEL = "none"  # how several labels say that there is none
 GEOMETRY = "reference.geometry"
 _SIZE = re.compile(r'"size":\[([0-9,]+)\](?!.*"size":\[)')
@@ -86,7 +87,7 @@ class ReferenceCheck:
         return Table(
             name="reference",
             title="Reference standard",
-            columns=("what", "", "cases", "share"),
+            columns=("what", "which", "cases", "share"),
             rows=tuple(rows),
         )
 
@@ -118,8 +119,8 @@ class ReferenceCheck:
                 )
 
     def _mixed(self) -> Iterator[Finding]:
-        kinds = [kind for kind in self._tags if kind not in {"", "value or none"}]
-        if len(kinds) > 1 or (kinds and self._tags["value or none"]):
+        kinds = [kind for kind in self._tags if kind not in {"", VALUE_ONLY}]
+        if len(kinds) > 1 or (kinds and self._tags[VALUE_ONLY]):
             counts = ", ".join(f"{kind} ({number})" for kind, number in sorted(self._tags.items()))
             yield Finding(
                 code="reference.mixed",
@@ -152,7 +153,7 @@ class _Mask:
 
 def _tags(outputs: str | None) -> str:
     if outputs is None:
-        return "value or none"
+        return VALUE_ONLY
     if outputs.startswith('{"mask":'):
         return "mask"
     return ", ".join(json.loads(outputs)) if len(outputs) < (1 << 20) else "other"

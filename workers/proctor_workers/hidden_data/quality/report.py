@@ -44,6 +44,7 @@ class QualityReport:
         for one in findings:
             one["blocking"] = one["key"] in held_by
             one["override"] = reasons.get(one["key"], "") if one["key"] in errors else ""
+        findings.sort(key=lambda one: (not one["blocking"], bool(one["override"])))
         return {
             "schema": SCHEMA,
             "verdict": _verdict(len(held_by)),

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from proctor_workers.hidden_data.findings import Finding, Severity
+from proctor_workers.hidden_data.quality.catalogue import title_of
 
 PLACES = 5  # of a kind of finding, as records and the dashboard show it
 ORDER = (Severity.ERROR, Severity.WARNING, Severity.NOTE)
@@ -14,7 +15,7 @@ def summary(findings: Iterable[Finding], *, places: int = PLACES) -> list[dict[s
 
     The gravest severity of a key stands for it, with the message of the first finding that has it.
     Entries are ordered by severity, then by count, then by key. A place is a case, file or column
-    in the partner's own words: for the partner's eyes only.
+    in the partner's own words, for the partner's eyes only; `other` is the second case of two.
     """
     groups: dict[str, list[Finding]] = {}
     for finding in findings:
@@ -32,19 +33,29 @@ def _entry(key: str, group: Sequence[Finding], places: int) -> dict[str, Any]:
         "key": key,
         "code": gravest.code,
         "severity": str(gravest.severity),
+        "title": title_of(gravest.code),
         "count": len(group),
-        "message": gravest.message,
+        "message": sentence(gravest),
         "cure": gravest.cure,
-        "places": [place(finding) for finding in group[:places]],
+        "places": [_place(finding, gravest) for finding in group[:places]],
     }
 
 
-def place(finding: Finding) -> dict[str, str]:
-    """Return where a finding is; `other` is the second case, where it is about two."""
+def sentence(finding: Finding) -> str:
+    """Return the message as a sentence: readers write what follows a file's name."""
+    text = finding.message
+    if not text[:1].islower() or text.startswith(finding.column or "\0"):
+        return text
+    return f"{finding.column or 'The file'} {text.removesuffix('.')}."
+
+
+def _place(finding: Finding, gravest: Finding) -> dict[str, str]:
+    """Return where a finding is, and its message where it is another than the entry's."""
     found = {
         "case": finding.case,
         "file": finding.file,
         "column": finding.column,
         "other": str(finding.values.get("other", "")),
+        "message": sentence(finding) if finding.message != gravest.message else "",
     }
     return {name: text for name, text in found.items() if text}

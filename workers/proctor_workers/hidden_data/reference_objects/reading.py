@@ -1,5 +1,6 @@
 """Reads a case's reference file, whatever it is, into outputs in the contract's tags."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 
 from proctor_workers.hidden_data.case_files import (
@@ -47,7 +48,8 @@ def reference_outputs(
         companions: files that a header names, such as the data of `.mhd`.
     """
     try:
-        return _outputs(file, labels, grid, companions)
+        with warnings.catch_warnings(action="ignore"):  # of the libraries, about foreign bytes
+            return _outputs(file, labels, grid, companions)
     except UnreadableFileError as exc:
         return exc.refusal, ()
     except MemoryError:

@@ -72,7 +72,7 @@ class _Drawing:
 
     def __init__(self, lattice: Lattice, name: str) -> None:
         self._lattice, self._name = lattice, name
-        self._between = self._outside = self._other = 0
+        self._between = self._outside = self._other = self._skipping = 0
         self.counts: dict[str, int] = {}
         self.pixels = int(np.prod(lattice.size))
 
@@ -80,7 +80,9 @@ class _Drawing:
         """Return the pixels of all structures of one name."""
         volume = np.zeros(self._lattice.size, dtype=np.bool_)
         for contours in structures:
-            for (axis, number), polygons in self._placed(contours).items():
+            placed = self._placed(contours)
+            self._skipping += _skip_slices([number for axis, number in placed if axis == 0])
+            for (axis, number), polygons in placed.items():
                 plane = volume.swapaxes(0, axis)[number]
                 plane |= filled(polygons, *plane.shape)
         self.counts[name] = int(np.count_nonzero(volume))
@@ -129,6 +131,15 @@ class _Drawing:
             )
         if self._outside:
             yield outside(self._name, self._outside, "contours")
+        if self._skipping:
+            yield Finding(
+                code="reference.slices_skipped",
+                severity=Severity.WARNING,
+                message="A structure is drawn in every second or a rarer slice only; the slices "
+                "between are empty.",
+                cure="Interpolate the contours in the program that drew them, and export again.",
+                file=self._name,
+            )
         if self._other:
             yield Finding(
                 code="reference.contour_left_out",
@@ -138,6 +149,12 @@ class _Drawing:
                 cure="Draw them as closed contours, or give points as JSON.",
                 file=self._name,
             )
+
+
+def _skip_slices(numbers: Sequence[int]) -> bool:
+    """Say whether slices are drawn at a regular distance of more than one, three times or more."""
+    gaps = set(np.diff(sorted(numbers)).tolist())
+    return len(numbers) > 2 and len(gaps) == 1 and min(gaps) > 1
 
 
 def _swapped(axis: int) -> list[int]:

@@ -1,7 +1,7 @@
 """Reads DICOM structured reports: measurements (TID 1500) and findings of CAD (TID 4000 ff.).
 
 A measurement group with regions becomes a box, one with a point only a point; what was found names
-its category. Evaluations of the whole report become the category, numbers the values.
+its category. Evaluations without a region become the case's category, numbers the values.
 """
 
 from collections import Counter
@@ -21,7 +21,12 @@ from proctor_workers.hidden_data.reference_objects.report_items import Code, Ite
 
 # PS3.16: DCM, TID 1410/1411, TID 4006 and 4104 (findings of CAD), TID 1502.
 GROUP = "125007"
-FINDING = frozenset({"121071"})
+FINDING = "121071"
+# Where something is and how it was measured: no evaluation (SCT and, before, SRT codes).
+MODIFIERS = frozenset({
+    "363698007", "G-C0E3", "272741003", "G-C171", "276214006", "121401", "370129005", "G-C036",
+    "112039", "112040",
+})  # fmt: skip
 SINGLE_IMAGE_FINDING = "111059"
 CERTAINTY = "111012"
 RENDERING, NOT_FOR_PRESENTATION = "111056", "111152"
@@ -85,17 +90,21 @@ class _Reading:
         """Take the measurement groups."""
         for group in groups:
             children = group.children
-            found = next((one.code for one in children if one.concept.value in FINDING), Code())
             if any(_is_place(one) for one in children):
+                found = next((one.code for one in children if _is(one, FINDING)), Code())
                 self._add_place(found, self._placed(children), None)
+            else:
+                self.add_evaluations([group])
             self._add_numbers(children)
 
     def add_evaluations(self, containers: Sequence[Item]) -> None:
-        """Take what the report says of the case as a whole."""
+        """Take what the report says of the case as a whole, of no region."""
         for container in containers:
             for item in container.children:
+                if item.kind != "CODE" or item.concept.value in MODIFIERS:
+                    continue
                 name = self._names.of(item.code.meaning, item.code.value)
-                if item.kind == "CODE" and name is not None:
+                if name is not None:
                     self._categories.add(name)
 
     def _placed(self, children: Sequence[Item]) -> list[Region]:

@@ -4,7 +4,7 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from proctor_workers.hidden_data.case_files import (
     CaseContent,
     Fact,
     ReadRequest,
+    SourceFile,
     UnreadableFileError,
 )
 from proctor_workers.hidden_data.deidentify.burned_in import (
@@ -24,7 +25,7 @@ from proctor_workers.hidden_data.deidentify.burned_in import (
     ultrasound_regions,
 )
 from proctor_workers.hidden_data.deidentify.headers import kept_headers
-from proctor_workers.hidden_data.deidentify.profile import burned_in_policy
+from proctor_workers.hidden_data.deidentify.profile import Faces, burned_in_policy
 from proctor_workers.hidden_data.deidentify.uids import UIDS, CaseUids
 from proctor_workers.hidden_data.findings import Finding, Severity
 from proctor_workers.hidden_data.formats import slides_dicom, waveforms
@@ -41,6 +42,7 @@ from proctor_workers.hidden_data.formats.fingerprints import fingerprinted, trac
 from proctor_workers.hidden_data.formats.series import Arrangement, arranged
 from proctor_workers.hidden_data.formats.volumes.writing import write_volume
 
+HELD = 1 << 26  # bytes of a case that are held while it is read; a larger one is read twice
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"  # what an image counts as that does not say
 
 
@@ -58,7 +60,7 @@ def read_dicom(request: ReadRequest) -> CaseContent:
         QuarantineError: a person must look at the case first.
     """
     with _quiet(), blamed(request.files[0].name):
-        originals, findings = without_directories([opened(file) for file in request.files])  # 1
+        originals, findings = without_directories(_opened(request.files))  # 1
         kind = _kind(originals)  # 2
         listed = replace(request, files=tuple(one.file for one in originals))
         if kind is Kind.WAVEFORM:
@@ -74,6 +76,11 @@ def _quiet() -> Iterator[None]:
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         yield
+
+
+def _opened(files: Sequence[SourceFile]) -> list[Original]:
+    hold = sum(file.path.stat().st_size for file in files) <= HELD
+    return [opened(file, hold=hold) for file in files]
 
 
 def _kind(originals: Sequence[Original]) -> Kind:
@@ -108,9 +115,13 @@ class _Images:
     def content(self) -> CaseContent:
         """Write the files and return what they are."""
         self._check_patients()
-        single = len(self._order) == 1 and self._layouts[0].frames == 1
-        native = self._request.form.volumes == "native" or single
-        files = self._files() if native else (self._volume(),)  # 4
+        alone = len(self._order) == 1 and self._layouts[0].frames == 1
+        native = self._request.form.volumes == "native" or alone
+        faceless = self._request.deidentification.faces is Faces.REMOVE and not alone
+        if native and not faceless:
+            files = tuple(self._written(self._decoded(p)) for p in range(len(self._order)))  # 4
+        else:
+            files = self._assembled(native=native, faceless=faceless)
         return CaseContent(  # 5
             files=files,
             facts=facts_of(self._originals, self._layouts, self._arrangement),
@@ -146,66 +157,61 @@ class _Images:
                 "Give each patient a case of their own.",
             )
 
-    def _files(self) -> tuple[CanonicalFile, ...]:
-        return tuple(self._written(position, place) for position, place in enumerate(self._order))
+    def _assembled(self, *, native: bool, faceless: bool) -> tuple[CanonicalFile, ...]:
+        """Return the files of a volume that has to be in memory as a whole."""
+        first = self._originals[self._order[0]]
+        with blamed(first.name):
+            grid = check_volume(self._layouts, self._arrangement)
+        decoded_files = [self._decoded(position) for position in range(len(self._order))]
+        with blamed(first.name):
+            scales = [
+                scale
+                for one in decoded_files
+                for scale in scales_of(one.original.header, len(one.kept))
+            ]
+            kept = Assembly(grid, [one.kept for one in decoded_files], scales)
+            if faceless:
+                kept = kept.without_face()
+                self._actions["faces.removed"] += 1
+            if native:
+                return tuple(
+                    self._written(replace(one, kept=values))
+                    for one, values in zip(decoded_files, kept.files, strict=True)
+                )
+            scaled = self._request.form.volumes == "nrrd"
+            given = Assembly(grid, [one.pixels.values for one in decoded_files], scales)
+            voxels = given.volume(scaled=scaled).voxels
+            path = self._request.folder / ("0.nrrd" if scaled else "0.nii")
+            file = write_volume(kept.volume(scaled=scaled), path)
+            self._actions["headers_dropped"] += sum(len(one.header) for one in self._originals)
+            digest = decoded_files[0].source_sha256
+            file = fingerprinted(file, voxels, voxels[len(voxels) // 2], digest)
+            return (replace(file, original_uid=str(first.header.get("SOPInstanceUID") or "")),)
 
-    def _written(self, position: int, place: int) -> CanonicalFile:
+    def _decoded(self, position: int) -> "_Decoded":
+        """Return the pixels of the file that comes at this position."""
+        place = self._order[position]
         original, layout = self._originals[place], self._layouts[place]
         with blamed(original.name):
-            pixels, digest = self._decoded(position, original, layout)
-            kept = self._without_text(original, pixels)
-            dataset = self._headers(position, original)
-            set_layout(dataset, pixels, frames="NumberOfFrames" in original.header)
-            path = self._request.folder / f"{position}.dcm"
-            size, sha256 = write(path, dataset, kept)
-            file = CanonicalFile(
-                name=path.name,
-                role="image",
-                path=path,
-                size=size,
-                sha256=sha256,
-                original_uid=str(original.header.get("SOPInstanceUID") or ""),
+            content, raw = original.content()
+            pixels = decoded(original, layout, raw)
+            if pixels.cleared:
+                self._tell_cleared(original)
+            if position == len(self._order) // 2:
+                bits = pixels.stored or pixels.values.dtype.itemsize * 8
+                self._artefacts |= traces(pixels.values, bits_stored=bits)
+                self._artefacts["original_compression"] = original_compression(self._originals)
+            lossy = pixels.lossy or str(original.header.get("LossyImageCompression")) == "01"
+            self._artefacts["lossy_before"] = max(
+                float(lossy), float(self._artefacts.get("lossy_before", 0.0))
             )
-            picture = pixels.values[len(pixels.values) // 2]
-            return fingerprinted(file, pixels.values, picture, digest)
-
-    def _volume(self) -> CanonicalFile:
-        with blamed(self._originals[0].name):
-            assembly = Assembly(check_volume(self._layouts, self._arrangement), [], [])
-        digests = []
-        for position, place in enumerate(self._order):
-            original, layout = self._originals[place], self._layouts[place]
-            with blamed(original.name):
-                assembly.scales.extend(scales_of(original.header, layout.frames))
-                pixels, digest = self._decoded(position, original, layout)
-                assembly.slices.append(self._without_text(original, pixels))
-                digests.append(digest)
-        with blamed(self._originals[0].name):
-            ending = "nii" if self._request.form.volumes == "nifti" else "nrrd"
-            volume = assembly.volume(scaled=ending == "nrrd")
-            file = write_volume(volume, self._request.folder / f"0.{ending}")
-            picture = volume.voxels[len(volume.voxels) // 2]
-            first = str(self._originals[self._order[0]].header.get("SOPInstanceUID") or "")
-            self._actions["headers_dropped"] += sum(len(one.header) for one in self._originals)
-            return replace(
-                fingerprinted(file, volume.voxels, picture, digests[0]), original_uid=first
+            return _Decoded(
+                position=position,
+                original=original,
+                pixels=pixels,
+                kept=self._without_text(original, pixels),
+                source_sha256=sha256_of(content),
             )
-
-    def _decoded(self, position: int, original: Original, layout: Layout) -> tuple[Pixels, str]:
-        """Return the pixels and the digest of the original's bytes."""
-        content, raw = original.content()
-        pixels = decoded(original, layout, raw)
-        if pixels.cleared:
-            self._tell_cleared(original)
-        if position == len(self._order) // 2:
-            bits = pixels.stored or pixels.values.dtype.itemsize * 8
-            self._artefacts = {
-                **traces(pixels.values, bits_stored=bits),
-                "original_compression": original_compression(self._originals),
-            }
-        lossy = pixels.lossy or str(original.header.get("LossyImageCompression")) == "01"
-        self._artefacts["lossy_before"] = float(lossy or self._artefacts.get("lossy_before", 0.0))
-        return pixels, sha256_of(content)
 
     def _without_text(self, original: Original, pixels: Pixels) -> NDArray[Any]:
         """Return the values as they may be kept; digests are taken of what came."""
@@ -222,6 +228,23 @@ class _Images:
         self._findings += cleaned.findings
         self._actions.update(cleaned.actions)
         return cleaned.pixels
+
+    def _written(self, one: "_Decoded") -> CanonicalFile:
+        original, values = one.original, one.pixels.values
+        with blamed(original.name):
+            dataset = self._headers(one.position, original)
+            set_layout(dataset, one.pixels, frames="NumberOfFrames" in original.header)
+            path = self._request.folder / f"{one.position}.dcm"
+            size, sha256 = write(path, dataset, one.kept)
+            file = CanonicalFile(
+                name=path.name,
+                role="image",
+                path=path,
+                size=size,
+                sha256=sha256,
+                original_uid=str(original.header.get("SOPInstanceUID") or ""),
+            )
+            return fingerprinted(file, values, values[len(values) // 2], one.source_sha256)
 
     def _headers(self, position: int, original: Original) -> Dataset:
         source = original.header
@@ -242,24 +265,33 @@ class _Images:
         return dataset
 
     def _tell_cleared(self, original: Original) -> None:
-        told = "has bits above those that its pixels use (old overlays, or a mark); they are gone"
-        if any(one.code == "pixels.high_bits_cleared" for one in self._findings):
-            return
-        self._findings.append(
-            Finding(
-                code="pixels.high_bits_cleared",
-                severity=Severity.WARNING,
-                message=told,
-                cure="Look whether its Bits Stored is right: if not, its values were cut.",
+        if not any(one.code == "pixels.high_bits_cleared" for one in self._findings):
+            self._tell(
+                "pixels.high_bits_cleared",
+                Severity.WARNING,
+                "has bits above those that its pixels use (old overlays, or a mark); they are gone",
+                "Look whether its Bits Stored is right: if not, its values were cut.",
                 file=original.name,
             )
+
+    def _tell(
+        self, code: str, severity: Severity, message: str, cure: str, *, file: str = ""
+    ) -> None:
+        named = file or self._originals[0].name
+        self._findings.append(
+            Finding(code=code, severity=severity, message=message, cure=cure, file=named)
         )
 
-    def _tell(self, code: str, severity: Severity, message: str, cure: str) -> None:
-        first = self._originals[0].name
-        self._findings.append(
-            Finding(code=code, severity=severity, message=message, cure=cure, file=first)
-        )
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Decoded:
+    """A file's pixels as they came, and as they are kept."""
+
+    position: int
+    original: Original
+    pixels: Pixels
+    kept: NDArray[Any]
+    source_sha256: str
 
 
 def _layout(original: Original) -> Layout:

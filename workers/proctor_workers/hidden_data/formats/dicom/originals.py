@@ -25,52 +25,53 @@ from pydicom.uid import (
 )
 
 from proctor_workers.hidden_data.case_files import SourceFile, UnreadableFileError
+from proctor_workers.hidden_data.formats.dicom.quick_headers import (
+    LONG_VRS,
+    PIXEL_KEYWORDS,
+    PREAMBLE,
+    START,
+    UNDEFINED,
+    VRS,
+    quick_header,
+)
 
 LARGEST_FILE = 1 << 31  # bytes
 LARGEST_INFLATED = 1 << 30
-PIXEL_KEYWORDS = {
-    0x7FE00008: "FloatPixelData",
-    0x7FE00009: "DoubleFloatPixelData",
-    0x7FE00010: "PixelData",
-}
 # What broken files make pydicom and the decoders behind it raise; nothing here is ours.
 BROKEN = (
     InvalidDicomError, BytesLengthException, ArithmeticError, AttributeError, EOFError,
     LookupError, MemoryError, NotImplementedError, RecursionError, RuntimeError, TypeError,
     ValueError, struct.error, zlib.error,
 )  # fmt: skip
-_PREAMBLE = 128
-_START = _PREAMBLE + 4
-_UNDEFINED = 0xFFFFFFFF
-_LONG_VRS = frozenset({b"OB", b"OW", b"OF", b"OD", b"OL", b"OV", b"UN", b"SQ", b"UT", b"UC", b"UR"})
-_VRS = _LONG_VRS | frozenset(
-    b"AE AS AT CS DA DS DT FL FD IS LO LT PN SH SL SS ST SV TM UI UL US UV".split()
-)
 _META_BYTES = 1 << 13
+_FIRST_GROUPS = frozenset({0x0002, 0x0008})
+_EARLY_GROUPS = _FIRST_GROUPS | {0x0010, 0x0018, 0x0020, 0x0028}
 _LONGEST_FIRST = 1 << 16  # of a bare data set's first elements, by which it is recognised
 
 
 def is_dicom(head: bytes, _name: str) -> bool:
     """Say whether the first bytes are those of a DICOM file or of a bare data set."""
-    if head[_PREAMBLE:_START] == b"DICM":
+    if head[PREAMBLE:START] == b"DICM":
         return True
     return any(_starts_data_set(head, order) for order in "<>")
 
 
 def _starts_data_set(head: bytes, order: str) -> bool:
-    """Say whether two elements of the groups 0002 or 0008 follow each other in order."""
-    at, last = 0, (0, 0)
+    """Say whether it begins with two elements in order, of groups that stand early."""
+    at, last = 0, (0, -1)
     for number in range(2):
         if len(head) < at + 12:
             return number > 0
         group, element = struct.unpack_from(f"{order}HH", head, at)
-        if group not in {0x0002, 0x0008} or (group, element) < last or element > 0x2FFF:
+        if group not in (_FIRST_GROUPS if number == 0 else _EARLY_GROUPS):
+            return False
+        if (group, element) <= last or element > 0x2FFF:
             return False
         last = group, element
         vr = head[at + 4 : at + 6]
-        if vr in _LONG_VRS:
+        if vr in LONG_VRS:
             at, length = at + 12, struct.unpack_from(f"{order}I", head, at + 8)[0]
-        elif vr in _VRS:
+        elif vr in VRS:
             at, length = at + 8, struct.unpack_from(f"{order}H", head, at + 6)[0]
         else:
             at, length = at + 8, struct.unpack_from(f"{order}I", head, at + 4)[0]
@@ -102,6 +103,7 @@ class Original:
     header: Dataset
     syntax: UID  # as the file has it; found out where it does not say
     element: PixelElement
+    held: bytes | None = None  # the file's bytes, where the case is small
 
     @property
     def name(self) -> str:
@@ -109,8 +111,8 @@ class Original:
         return self.file.name
 
     def content(self) -> tuple[bytes, memoryview]:
-        """Read the file again; return its bytes, and those of its pixels."""
-        content = _content_of(self.file)
+        """Return the file's bytes, and those of its pixels."""
+        content = self.held or _content_of(self.file)
         plain, _ = _plain(content)
         end = self.element.start + self.element.length
         return content, memoryview(plain)[self.element.start : end]
@@ -130,23 +132,30 @@ def blamed(name: str) -> Iterator[None]:
         raise UnreadableFileError("is a damaged DICOM file", "Export it again.", file=name) from exc
 
 
-def opened(file: SourceFile) -> Original:
-    """Parse a file's headers.
+def opened(file: SourceFile, *, hold: bool = False) -> Original:
+    """Parse a file's headers; `hold` keeps its bytes in memory, so that they are read once.
 
     Raises:
         UnreadableFileError: it is damaged, too large, or no DICOM file.
     """
     with blamed(file.name):
-        content, deflated = _plain(_content_of(file))
-        stream = io.BytesIO(content)
-        with disable_value_validation():
-            header = pydicom.dcmread(stream, stop_before_pixels=True, force=True)
+        stored = _content_of(file)
+        content, deflated = _plain(stored)
+        header, end = quick_header(content) or _header(content)
         if not header:
             raise UnreadableFileError("is a DICOM file without content", "Export it again.")
         implicit, little = header.original_encoding
-        element = _pixel_element(content, stream.tell(), implicit=implicit, little=little)
+        element = _pixel_element(content, end, implicit=implicit, little=little)
         syntax = DeflatedExplicitVRLittleEndian if deflated else _syntax(header, element)
-        return Original(file=file, header=header, syntax=syntax, element=element)
+        held = stored if hold else None
+        return Original(file=file, header=header, syntax=syntax, element=element, held=held)
+
+
+def _header(content: bytes) -> tuple[Dataset, int]:
+    """Return everything before the pixels, and where that ends, by pydicom's own reader."""
+    stream = io.BytesIO(content)
+    with disable_value_validation():
+        return pydicom.dcmread(stream, stop_before_pixels=True, force=True), stream.tell()
 
 
 def sha256_of(content: bytes) -> str:
@@ -188,16 +197,16 @@ def _pixel_element(content: bytes, at: int, *, implicit: bool, little: bool) -> 
     if keyword is None:
         return PixelElement()
     vr = content[at + 4 : at + 6]
-    if implicit or vr not in _VRS:
+    if implicit or vr not in VRS:
         vr, start = b"OW", at + 8
         (length,) = struct.unpack_from(f"{order}I", content, at + 4)
-    elif vr in _LONG_VRS:
+    elif vr in LONG_VRS:
         start = at + 12
         (length,) = struct.unpack_from(f"{order}I", content, at + 8)
     else:
         start = at + 8
         (length,) = struct.unpack_from(f"{order}H", content, at + 6)
-    encapsulated = length == _UNDEFINED
+    encapsulated = length == UNDEFINED
     left = max(len(content) - start, 0)
     return PixelElement(
         keyword=keyword,
@@ -211,7 +220,7 @@ def _pixel_element(content: bytes, at: int, *, implicit: bool, little: bool) -> 
 def _plain(content: bytes) -> tuple[bytes, bool]:
     """Return the bytes as they would be undeflated, and whether they were deflated (PS3.5 A.5)."""
     deflated = DeflatedExplicitVRLittleEndian.encode()
-    end = _meta_end(content) if deflated in content[:_META_BYTES] else 0
+    end = _meta_end(content) if content.find(deflated, 0, _META_BYTES) >= 0 else 0
     if not end or deflated not in content[:end]:
         return content, False
     inflater = zlib.decompressobj(wbits=-zlib.MAX_WBITS)
@@ -224,9 +233,9 @@ def _plain(content: bytes) -> tuple[bytes, bool]:
 
 def _meta_end(content: bytes) -> int:
     """Return where the file meta information ends: explicit VR little endian, group 0002."""
-    at = _START if content[_PREAMBLE:_START] == b"DICM" else 0
+    at = START if content[PREAMBLE:START] == b"DICM" else 0
     while len(content) >= at + 12 and content[at : at + 2] == b"\x02\x00":
-        if content[at + 4 : at + 6] in _LONG_VRS:
+        if content[at + 4 : at + 6] in LONG_VRS:
             at += 12 + int(struct.unpack_from("<I", content, at + 8)[0])
         else:
             at += 8 + int(struct.unpack_from("<H", content, at + 6)[0])

@@ -13,6 +13,7 @@ from typing import Any
 import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate, generate_frames
 from pydicom.pixels import get_decoder
@@ -117,6 +118,9 @@ def layout_of(original: Original) -> Layout:
 
 
 def _number(header: Dataset, keyword: str, default: int | None = None) -> int:
+    raw = header.get_item(keyword)
+    if isinstance(raw, RawDataElement) and raw.VR == "US" and len(raw.value or b"") == 2:
+        return int.from_bytes(raw.value or b"", "little" if raw.is_little_endian else "big")
     value: Any = header.get(keyword)
     if value is None or value == "":
         if default is None:

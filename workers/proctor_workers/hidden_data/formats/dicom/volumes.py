@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from proctor_workers.hidden_data.case_files import Grid, UnreadableFileError
+from proctor_workers.hidden_data.deidentify.faces import remove_face
 from proctor_workers.hidden_data.formats.dicom.geometry import macro, numbers
 from proctor_workers.hidden_data.formats.dicom.pixels import LARGEST_PIXELS, Layout
 from proctor_workers.hidden_data.formats.series import Arrangement
@@ -34,10 +35,10 @@ def check_volume(layouts: Sequence[Layout], arrangement: Arrangement) -> Grid:
     if any(one.photometric != "MONOCHROME2" or one.samples != 1 for one in layouts):
         raise UnreadableFileError("belongs to pictures whose colours make no volume", cure)
     grid = arrangement.grid
-    if grid is None or grid.affine is None or len(grid.size) != 3:
-        why = next((one.message for one in arrangement.findings), "has no position")
+    if grid is None or grid.affine is None:
+        why = next((one.message for one in arrangement.findings), "it has no position")
         raise UnreadableFileError(f"belongs to slices that make no single volume: {why}", cure)
-    if int(np.prod(grid.size)) * layouts[0].allocated // 8 > LARGEST_PIXELS:
+    if sum(one.count for one in layouts) * layouts[0].allocated // 8 > LARGEST_PIXELS:
         raise UnreadableFileError("belongs to a volume above 1 GiB", cure)
     return grid
 
@@ -63,20 +64,38 @@ def _scale(source: Dataset) -> Scale:
 
 @dataclass(frozen=True, slots=True)
 class Assembly:
-    """The slices of one volume in order, and how each is scaled."""
+    """The frames of one volume in order, file by file, and how each frame is scaled."""
 
     grid: Grid
-    slices: list[NDArray[Any]]
+    files: list[NDArray[Any]]  # frames × rows × columns each
     scales: list[Scale]
 
     def volume(self, *, scaled: bool) -> Volume:
         """Return the volume; `scaled` where the format has no place for a scale."""
-        voxels = np.concatenate(self.slices)
+        voxels = np.concatenate(self.files)
         scale = self.scales[0]
         if len(set(self.scales)) > 1 or (scaled and scale != _NONE):
             voxels, scale = self._applied(voxels), _NONE
         affine = np.array(self.grid.affine)[:, [2, 1, 0, 3]]
         return Volume(voxels=voxels, affine=affine, slope=scale[0], inter=scale[1], source="dicom")
+
+    def without_face(self) -> "Assembly":
+        """Return the same frames with the face set to the value of the air.
+
+        Raises:
+            QuarantineError: no head with a face was found.
+        """
+        voxels = np.concatenate(self.files)
+        slope, inter = (column[:, None, None] for column in np.array(self.scales, "<f4").T)
+        clean, face = remove_face(voxels * slope + inter, self.grid.affine)
+        stored = (clean[face][:1] - inter) / slope
+        if voxels.dtype.kind in "iu":
+            limits = np.iinfo(voxels.dtype)
+            stored = np.clip(np.rint(stored), limits.min, limits.max)
+        voxels = np.where(face, stored.astype(voxels.dtype), voxels)
+        ends = np.cumsum([len(file) for file in self.files])[:-1]
+        files = [np.ascontiguousarray(file) for file in np.split(voxels, ends)]
+        return Assembly(self.grid, files, self.scales)
 
     def _applied(self, voxels: NDArray[Any]) -> NDArray[Any]:
         scales = np.array(self.scales)

@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from proctor_backend.viewer.upright import Turn
 from proctor_workers.hidden_data.deidentify.burned_in import clean_pixels
 from proctor_workers.hidden_data.deidentify.faces import remove_face
 from proctor_workers.hidden_data.deidentify.profile import Deidentification, Faces
 from proctor_workers.hidden_data.findings import Finding
-from proctor_workers.hidden_data.formats.volumes.display import Turn
 from proctor_workers.hidden_data.formats.volumes.volume import Volume
 
 
@@ -29,7 +29,7 @@ def made_safe(volume: Volume, plan: Deidentification, *, file: str) -> SafeVolum
     Raises:
         QuarantineError: text was found, or no face could be removed for certain.
     """
-    turn = Turn.upright(volume)
+    turn = Turn.upright(volume.affine) if volume.oriented else Turn()
     with np.errstate(all="ignore"):  # foreign floats overflow
         cleaned = clean_pixels(
             turn.applied(volume.voxels), "MONOCHROME2", plan.burned_in, file=file

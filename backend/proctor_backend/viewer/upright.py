@@ -1,15 +1,17 @@
-"""Turns slices as a radiologist sees them: text that was burned in stands upright only there."""
+"""Turns the slices of a volume as a radiologist sees them, whichever way a file stores them."""
 
 from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
-
-from proctor_workers.hidden_data.formats.volumes.volume import Volume, Voxels
+import numpy.typing as npt
 
 # On the screen columns run to the patient's left, or to the back in a sagittal slice; rows run to
 # the back, or to the feet. In LPS: axis and sign for each plane, by the axis across the slices.
 _ACROSS = {0: (1, 1.0), 1: (0, 1.0), 2: (0, 1.0)}
 _DOWN = {0: (2, -1.0), 1: (2, -1.0), 2: (1, 1.0)}
+
+Slices = npt.NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +23,9 @@ class Turn:
     columns_mirrored: bool = False
 
     @classmethod
-    def upright(cls, volume: Volume) -> "Turn":
-        """Return the turn that shows a volume's slices upright; none where it is not oriented."""
-        if not volume.oriented:
-            return cls()
-        columns, rows, slices = (volume.affine[:3, axis] for axis in range(3))
+    def upright(cls, affine: npt.NDArray[np.float64]) -> Self:
+        """Return the turn for an affine from (column, row, slice, 1) to LPS, 4 × 4."""
+        columns, rows, slices = (affine[:3, axis] for axis in range(3))
         plane = int(np.argmax(np.abs(slices)))
         across, sign_across = _ACROSS[plane]
         down, sign_down = _DOWN[plane]
@@ -38,18 +38,16 @@ class Turn:
             columns_mirrored=bool(columns[across] * sign_across < 0),
         )
 
-    def applied(self, voxels: Voxels) -> Voxels:
+    def applied(self, slices: Slices) -> Slices:
         """Return slices × rows × columns turned; a view."""
-        if self.exchanged:
-            voxels = np.swapaxes(voxels, 1, 2)
-        return self._mirrored(voxels)
+        return self._mirrored(np.swapaxes(slices, 1, 2) if self.exchanged else slices)
 
-    def undone(self, voxels: Voxels) -> Voxels:
+    def undone(self, slices: Slices) -> Slices:
         """Return turned slices as they were; a view."""
-        voxels = self._mirrored(voxels)
-        return np.swapaxes(voxels, 1, 2) if self.exchanged else voxels
+        mirrored = self._mirrored(slices)
+        return np.swapaxes(mirrored, 1, 2) if self.exchanged else mirrored
 
-    def _mirrored(self, voxels: Voxels) -> Voxels:
+    def _mirrored(self, slices: Slices) -> Slices:
         step_rows = -1 if self.rows_mirrored else 1
         step_columns = -1 if self.columns_mirrored else 1
-        return voxels[:, ::step_rows, ::step_columns]
+        return slices[:, ::step_rows, ::step_columns]

@@ -1,0 +1,258 @@
+"""A whole slide in DICOM: its levels' frames as they were, and nothing that names anybody."""
+
+import shutil
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import openslide
+import pydicom
+import pytest
+from pydicom.dataset import Dataset
+from pydicom.encaps import encapsulate, generate_frames
+from tests.data.slide_files import NAME, request, write_svs
+
+from proctor_workers.hidden_data.case_files import (
+    CaseContent,
+    QuarantineError,
+    UnreadableFileError,
+)
+from proctor_workers.hidden_data.formats.registry import read_case
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # of their use of pydicom
+    from wsidicom import WsiDicom
+    from wsidicomizer import WsiDicomizer
+
+UIDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "FrameOfReferenceUID")
+
+
+@pytest.fixture(scope="module")
+def converted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A slide of five instances: two levels, thumbnail, label, overview; a name in many places."""
+    folder = tmp_path_factory.mktemp("dicom")
+    WsiDicomizer.convert(write_svs(folder / "slide.svs"), folder / "out")
+    for path in (folder / "out").iterdir():
+        header = pydicom.dcmread(path)
+        header.PatientName, header.PatientID = f"{NAME}^ERIKA", "4711-0815"
+        header.ContainerIdentifier = header.BarcodeValue = f"S26-{NAME}"
+        header.SpecimenDescriptionSequence[0].SpecimenIdentifier = NAME
+        header.OpticalPathSequence[0].OpticalPathDescription = NAME
+        header.OpticalPathSequence[0].OpticalPathIdentifier = NAME[:16]
+        header.ImageComments = header.DeviceSerialNumber = NAME
+        header.add_new(0x00091001, "LO", NAME)
+        header.save_as(path)
+    return folder / "out"
+
+
+@pytest.fixture
+def instances(converted: Path, tmp_path: Path) -> list[Path]:
+    return sorted(Path(shutil.copytree(converted, tmp_path / "case")).iterdir())
+
+
+def flavour(path: Path) -> str:
+    return str(pydicom.dcmread(path, stop_before_pixels=True).ImageType[2])
+
+
+def levels(paths: list[Path]) -> list[Path]:
+    found = [path for path in paths if flavour(path) == "VOLUME"]
+    return sorted(found, key=lambda path: -path.stat().st_size)
+
+
+def frames(path: Path) -> list[bytes]:
+    header = pydicom.dcmread(path)
+    count = int(header.NumberOfFrames)
+    return [one.rstrip(b"\0") for one in generate_frames(header.PixelData, number_of_frames=count)]
+
+
+def read(tmp_path: Path, paths: list[Path]) -> CaseContent:
+    return read_case(request(tmp_path, *paths))
+
+
+def test_frames_are_carried_over_as_they_are(instances: list[Path], tmp_path: Path) -> None:
+    content = read(tmp_path, instances)
+
+    assert [frames(file.path) for file in content.files] == [
+        frames(path) for path in levels(instances)
+    ]
+
+
+def test_openslide_sees_the_same_pixels(instances: list[Path], tmp_path: Path) -> None:
+    content = read(tmp_path, instances)
+    before = openslide.OpenSlide(levels(instances)[0])
+    after = openslide.OpenSlide(content.files[0].path)
+
+    assert before.level_dimensions == after.level_dimensions == ((1500, 1000), (375, 250))
+    assert float(after.properties["openslide.mpp-x"]) == pytest.approx(0.499)
+    for index, size in enumerate(before.level_dimensions):
+        one, other = (np.asarray(s.read_region((0, 0), index, size)) for s in (before, after))
+        assert np.array_equal(one, other)
+
+
+def test_wsidicom_opens_the_result(instances: list[Path], tmp_path: Path) -> None:
+    content = read(tmp_path, instances)
+
+    with WsiDicom.open([file.path for file in content.files]) as slide:
+        assert len(slide.pyramid) == 2
+        assert not slide.labels
+
+
+def test_no_planted_name_is_left(instances: list[Path], tmp_path: Path) -> None:
+    assert all(NAME.encode() in path.read_bytes() for path in instances)
+
+    for file in read(tmp_path, instances).files:
+        content = file.path.read_bytes()
+        assert NAME.encode() not in content
+        assert b"4711" not in content
+
+
+def test_label_overview_and_thumbnail_are_dropped(instances: list[Path], tmp_path: Path) -> None:
+    content = read(tmp_path, instances)
+
+    assert {flavour(file.path) for file in content.files} == {"VOLUME"}
+    assert content.actions["associated_images_dropped"] == 3
+
+
+def test_uids_are_ordinals_and_relations_stay(instances: list[Path], tmp_path: Path) -> None:
+    one, other = (pydicom.dcmread(file.path) for file in read(tmp_path, instances).files)
+
+    assert one.SeriesInstanceUID == other.SeriesInstanceUID
+    assert one.SOPInstanceUID != other.SOPInstanceUID
+    assert all(len(str(header[keyword].value)) < 10 for header in (one, other) for keyword in UIDS)
+
+
+def test_a_label_only_case_is_refused(instances: list[Path], tmp_path: Path) -> None:
+    label = [path for path in instances if flavour(path) == "LABEL"]
+
+    with pytest.raises(UnreadableFileError, match="only label or overview"):
+        read(tmp_path, label)
+
+
+def change(path: Path, **values: object) -> Path:
+    header = pydicom.dcmread(path)
+    for keyword, value in values.items():
+        setattr(header, keyword, value)
+    header.save_as(path)
+    return path
+
+
+def test_a_label_in_the_picture_goes_to_a_person(instances: list[Path], tmp_path: Path) -> None:
+    change(levels(instances)[0], SpecimenLabelInImage="YES")
+
+    with pytest.raises(QuarantineError, match="label in its picture"):
+        read(tmp_path, instances)
+
+
+def test_a_label_called_a_level_goes_to_a_person(instances: list[Path], tmp_path: Path) -> None:
+    for path in instances:
+        if flavour(path) == "LABEL":
+            kinds = ["ORIGINAL", "PRIMARY", "VOLUME", "NONE"]
+            change(path, ImageType=kinds, SpecimenLabelInImage="NO")
+
+    with pytest.raises(QuarantineError, match="another shape"):
+        read(tmp_path, instances)
+
+
+def noted(path: Path) -> Path:
+    """Put a comment into every frame."""
+    header = pydicom.dcmread(path)
+    text = NAME.encode()
+    comment = b"\xff\xfe" + (len(text) + 2).to_bytes(2) + text
+    header.PixelData = encapsulate([one[:2] + comment + one[2:] for one in frames(path)])
+    header.save_as(path)
+    return path
+
+
+def test_comments_in_frames_are_gone(instances: list[Path], tmp_path: Path) -> None:
+    expected = [frames(path) for path in levels(instances)]
+    for path in levels(instances):
+        noted(path)
+
+    content = read(tmp_path, instances)
+
+    assert [frames(file.path) for file in content.files] == expected
+
+
+def test_uncompressed_frames_are_kept_exactly(instances: list[Path], tmp_path: Path) -> None:
+    path = levels(instances)[0]
+    header = pydicom.dcmread(path)
+    header.decompress()
+    header.save_as(path)
+
+    file = read(tmp_path, [path]).files[0]
+
+    assert pydicom.dcmread(file.path).PixelData == header.PixelData
+    one, other = (
+        openslide.OpenSlide(at).read_region((0, 0), 0, (1500, 1000)) for at in (path, file.path)
+    )
+    assert np.array_equal(np.asarray(one), other)
+
+
+def sparse(path: Path) -> Iterator[Dataset]:
+    for index in range(24):
+        place = Dataset()
+        place.ColumnPositionInTotalImagePixelMatrix = index % 6 * 256 + 1
+        place.RowPositionInTotalImagePixelMatrix = index // 6 * 256 + 1
+        group = Dataset()
+        group.PlanePositionSlideSequence = [place]
+        yield group
+
+
+def test_frames_that_say_where_they_lie_still_do(instances: list[Path], tmp_path: Path) -> None:
+    path = levels(instances)[0]
+    before = openslide.OpenSlide(path).read_region((0, 0), 0, (1500, 1000))
+    change(path, DimensionOrganizationType="TILED_SPARSE",
+           PerFrameFunctionalGroupsSequence=list(sparse(path)))  # fmt: skip
+
+    after = openslide.OpenSlide(read(tmp_path, [path]).files[0].path)
+
+    assert np.array_equal(np.asarray(before), after.read_region((0, 0), 0, (1500, 1000)))
+
+
+def test_broken_instances_are_refused(instances: list[Path], tmp_path: Path) -> None:
+    path = levels(instances)[0]
+    good = path.read_bytes()
+    for length in (300, 1000, 5000, len(good) // 2, len(good) - 9):
+        path.write_bytes(good[:length])
+        with pytest.raises(UnreadableFileError):
+            read(tmp_path, [path])
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"NumberOfFrames": 4_000_000},
+        {"Rows": 65_535},
+        {"TotalPixelMatrixColumns": 4_000_000_000},
+        {"SamplesPerPixel": 7},
+        {"NumberOfFrames": 23},
+    ],
+)
+def test_sizes_that_lie_are_refused(
+    values: dict[str, int], instances: list[Path], tmp_path: Path
+) -> None:
+    changed = [change(path, **values) for path in levels(instances)]
+
+    with pytest.raises(UnreadableFileError):
+        read(tmp_path, changed)
+
+
+def test_flipped_bytes_give_a_slide_or_a_refusal(instances: list[Path], tmp_path: Path) -> None:
+    path = levels(instances)[1]
+    good = path.read_bytes()
+    draw = np.random.default_rng(7)
+    outcomes = set()
+    for _ in range(60):
+        changed = bytearray(good)
+        for at in draw.integers(132, 6000, 4):
+            changed[at] = draw.integers(256)
+        path.write_bytes(changed)
+        shutil.rmtree(tmp_path / "canonical", ignore_errors=True)
+        try:
+            read(tmp_path, [path])
+            outcomes.add("read")
+        except UnreadableFileError as exc:
+            outcomes.add(exc.file)
+
+    assert outcomes == {"read", path.name}
