@@ -16,12 +16,12 @@ def exam(records: Records) -> Exam:
     return make_exam(records, kind="conformance")
 
 
-def end_public_run(records: Records, as_control: Records, exam: Exam) -> dict:
+def end_public_run(records: Records, as_control: Records, exam: Exam, **summary: float) -> dict:
     """Have a runner hold the one public shard and report its end, with control's rights."""
     held = {"id": new_id("lse"), "runner": "r", "fence": 1}
     change = {"lease": held, "fence": 1, "state": "CLAIMED"}
     records.touch("shards", exam.shards[0], change, expect={})
-    record_shard(as_control, records.get("shards", exam.shards[0]), {}, "")
+    record_shard(as_control, records.get("shards", exam.shards[0]), summary, "")
     return records.get("entries", exam.entry)
 
 
@@ -29,6 +29,13 @@ def test_public_run_that_ends_well_begins_the_hidden_one(records, as_control, ex
     entry = end_public_run(records, as_control, exam)
     assert entry["state"] == "CONFORMANT"
     assert records.get("evaluations", entry["evaluation"])["kind"] == "hidden"
+
+
+def test_vendor_is_not_told_what_the_runners_host_held(records, as_control, exam):
+    moved = {"bytes_fetched": 1, "bytes_from_cache": 2, "bytes_prefetched": 3}
+    entry = end_public_run(records, as_control, exam, cases=5, waiting_seconds=0.5, **moved)
+    assert entry["conformance"]["summary"] == {"cases": 5}
+    assert records.get("shards", exam.shards[0])["summary"]["bytes_from_cache"] == 2
 
 
 @pytest.mark.parametrize(

@@ -203,3 +203,33 @@ def test_a_vendor_reads_conclusions_on_groups_in_its_editions_only(records):
     assert [one["id"] for one in view["conclusions"]] == ["a"]
     view = review.report_view(records, actor(records, exam, Role.REVIEWER), report)
     assert [one["id"] for one in view["conclusions"]] == ["a", "b"]
+
+
+def newer_version(records, exam):
+    """A further version of the exam's cohort, and a study on it."""
+    cohort = records.get("cohorts", exam.cohort)
+    version = cohort | {"_id": new_id("coh"), "version": 2, "previous": exam.cohort}
+    study = records.get("studies", records.get("entries", exam.entry)["study"])
+    second = study | {"_id": new_id("stu"), "cohort": version["_id"]}
+    records.commit(Insert("cohorts", version), Insert("studies", second), event=EVENT)
+    return version["_id"], second
+
+
+def test_a_new_version_of_a_cohort_gives_no_new_places(records):
+    exam = make_exam(records)  # holds the only place
+    change(records, "cohorts", exam.cohort, terms=TERMS | {"max_evaluations": 1})
+    _, study = newer_version(records, exam)
+    with pytest.raises(TermsRefusedError):
+        allowed(records, study, TASK)
+
+
+def test_entries_under_terms_of_their_own_take_no_place_of_the_others(records):
+    exam = make_exam(records)
+    study = records.get("entries", exam.entry)["study"]
+    own = TERMS | {"scope": {"study": study}, "max_evaluations": 1}
+    terms = TERMS | {"max_evaluations": 1}
+    change(records, "cohorts", exam.cohort, terms=terms, scoped_terms=[own])
+    with pytest.raises(TermsRefusedError):
+        allowed(records, records.get("studies", study), TASK)
+    _, other = newer_version(records, exam)
+    assert allowed(records, other, TASK)

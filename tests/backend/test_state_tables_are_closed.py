@@ -13,6 +13,7 @@ FIRST = {
     "cohorts": "OPEN",
     "withdrawals": "ASKED",
     "queries": "OPEN",
+    "comparisons": "OPEN",
     "reports": "DRAFTING",
 }
 TABLES = sorted(TRANSITIONS)

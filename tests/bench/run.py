@@ -34,6 +34,7 @@ PARTS = {
     "detection": ("detection_summary", "detection_froc", "detection_precision"),
     "survival": ("survival_concordance", "survival_concordance_all_pairs"),
     "volumes": ("nifti_gz_ct", "nifti_gz_mr", "nifti_gz_labels"),
+    "ingesting": ("ingest_speed", "ingest_files_memory"),
     "decoding": ("decode_jpeg_ls", "decode_jpeg_lossless", "decode_raw"),
     "durations": ("make_demo", "demo_again", "tests"),
 }

@@ -3,7 +3,10 @@
 import tracemalloc
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
+import nibabel
+import numpy as np
 from hypothesis import strategies as st
 
 from proctor_workers.hidden_data.case_files import (
@@ -56,6 +59,17 @@ def outcome(files: dict[str, bytes | Path], form: CanonicalForm | None = None) -
         except UnreadableFileError as exc:
             return exc.refusal.what
     return "read"
+
+
+def with_fields(nifti: bytes, **fields: Any) -> bytes:
+    """Return a NIfTI-1 file with header fields overwritten; pixdim is given from its first on."""
+    header = np.frombuffer(nifti, nibabel.nifti1.header_dtype, 1).copy()
+    for name, value in fields.items():
+        if name == "pixdim":
+            header[name][0, : len(value)] = value
+        else:
+            header[name][0] = value
+    return bytes(header.tobytes() + nifti[348:])
 
 
 def most_memory(files: dict[str, bytes | Path], form: CanonicalForm | None = None) -> float:

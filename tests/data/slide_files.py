@@ -1,6 +1,7 @@
 """Slides for tests: real histology as SVS, pyramid TIFF and OME-TIFF, with planted names."""
 
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -119,20 +120,41 @@ def _segment(marker: int) -> bytes:
     return bytes((0xFF, marker)) + (len(text) + 2).to_bytes(2) + text
 
 
-def jpeg2000_tiles(picture: np.ndarray) -> list[bytes]:
-    """Return codestreams of whole tiles, each with a comment."""
+def jpeg_tiles(picture: np.ndarray) -> tuple[bytes, list[bytes]]:
+    """Return the tables that all tiles share, with a comment, and the tiles without them."""
+    tables, found = b"", []
+    for tile in whole_tiles(picture):
+        stream = imagecodecs.jpeg_encode(tile, level=80)
+        begin = stream.index(b"\xff\xdb")  # the tables lie before and behind the frame header
+        frame, huffman, scan = (
+            stream.index(mark) for mark in (b"\xff\xc0", b"\xff\xc4", b"\xff\xda")
+        )
+        tables = (
+            stream[:2] + _segment(0xFE) + stream[begin:frame] + stream[huffman:scan] + b"\xff\xd9"
+        )
+        found.append(stream[:begin] + stream[frame:huffman] + stream[scan:])
+    return tables, found
+
+
+def whole_tiles(picture: np.ndarray) -> Iterator[np.ndarray]:
+    """Yield tiles row by row; those at the edges are filled up with black."""
     rows, columns = (-(-side // TILE[0]) for side in picture.shape[:2])
     padded = np.zeros((rows * TILE[0], columns * TILE[1], 3), np.uint8)
     padded[: picture.shape[0], : picture.shape[1]] = picture
-    found = []
     for row in range(rows):
         for column in range(columns):
-            tile = padded[row * 256 : row * 256 + 256, column * 256 : column * 256 + 256]
-            stream = imagecodecs.jpeg2k_encode(tile, level=0, codecformat="J2K", reversible=True)
-            text = f"\0\1Patient {NAME}".encode()
-            comment = b"\xff\x64" + (len(text) + 2).to_bytes(2) + text
-            size = int.from_bytes(stream[4:6])
-            found.append(stream[: 4 + size] + comment + stream[4 + size :])
+            yield padded[row * 256 : row * 256 + 256, column * 256 : column * 256 + 256]
+
+
+def jpeg2000_tiles(picture: np.ndarray) -> list[bytes]:
+    """Return codestreams of whole tiles, each with a comment."""
+    found = []
+    for tile in whole_tiles(picture):
+        stream = imagecodecs.jpeg2k_encode(tile, level=0, codecformat="J2K", reversible=True)
+        text = f"\0\1Patient {NAME}".encode()
+        comment = b"\xff\x64" + (len(text) + 2).to_bytes(2) + text
+        size = int.from_bytes(stream[4:6])
+        found.append(stream[: 4 + size] + comment + stream[4 + size :])
     return found
 
 

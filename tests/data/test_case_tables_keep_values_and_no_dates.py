@@ -224,7 +224,18 @@ def test_reading_twice_gives_the_same_bytes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "\n", "a,b\n", "a,a\n1,2\n", "a,b\n1\n", "a,b\n1,2,3\n", 'a,b\n"1,2\n', ",\n1,2\n"]
+    "text",
+    [
+        "",
+        "\n",
+        "a\rb,c\n1,2\n",
+        "a,b\n",
+        "a,a\n1,2\n",
+        "a,b\n1\n",
+        "a,b\n1,2,3\n",
+        'a,b\n"1,2\n',
+        ",\n1,2\n",
+    ],
 )
 def test_broken_tables_are_refused(text: str, tmp_path: Path) -> None:
     refused(tmp_path, text)

@@ -1,6 +1,7 @@
 import io
 import random
 import time
+from typing import Any
 
 import numpy as np
 import pytest
@@ -210,6 +211,30 @@ def test_cases_without_a_reference_are_left_out():
     cases = [*cohort(60), *(audited_case(number, reference=None) for number in range(60, 90))]
 
     assert audit(cases, seed=3).cases == 60
+
+
+@pytest.mark.parametrize(
+    "odd", [float("nan"), float("inf"), 10**30, -0.0, True, "", "x" * 5000, "1e999"]
+)
+def test_odd_values_among_the_fields_are_taken(odd: Any) -> None:
+    cases = [
+        audited_case(
+            number,
+            reference=str(number % 2),
+            artefacts={"edge": odd if number % 3 else float(number)},
+            facts={"slices": odd},
+        )
+        for number in range(40)
+    ]
+
+    assert audit(cases, seed=1, permutations=99).cases == 40
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "1e400", "0x10", "−3", "yes|no"])
+def test_odd_reference_values_are_taken(value: str) -> None:
+    cases = [audited_case(n, reference=value if n % 2 else "0") for n in range(40)]
+
+    assert audit(cases, seed=1, permutations=99).cases == 40
 
 
 def test_an_empty_cohort_is_not_tested():

@@ -159,9 +159,18 @@ def with_rows(made: bytes, rows: int) -> bytes:
     return bytes(changed)
 
 
-def test_tiff_whose_strip_holds_fewer_rows_is_refused() -> None:
-    made = tiff(np.ones((40, 64), np.uint8), compression="zlib", rowsperstrip=40)
-    assert outcome({"a.tif": with_rows(made, 64)}, TIFF) == "is cut off"
+@pytest.mark.parametrize("compression", ["zlib", "lzw", "packbits", "jpeg", None])
+def test_tiff_whose_strip_holds_fewer_rows_is_refused(compression: str | None) -> None:
+    made = tiff(np.ones((40, 64), np.uint8), compression=compression, rowsperstrip=40)
+    assert "damaged" in outcome({"a.tif": with_rows(made, 64)}, TIFF)
+
+
+def test_tiff_whose_strip_is_missing_is_refused_and_not_filled_with_zeros() -> None:
+    made = bytearray(tiff(COLOUR, photometric="rgb", rowsperstrip=10, compression="zlib"))
+    with tifffile.TiffFile(io.BytesIO(bytes(made))) as opened:
+        tag = opened.pages[0].tags["StripByteCounts"]
+    struct.pack_into("<H" if tag.dtype == 3 else "<I", made, tag.valueoffset, 0)
+    assert outcome({"a.tif": bytes(made)}, TIFF) == "is cut off"
 
 
 def test_tiff_whose_strip_unpacks_to_more_than_the_picture_is_bounded() -> None:

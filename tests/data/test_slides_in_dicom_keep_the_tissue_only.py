@@ -11,8 +11,10 @@ import pydicom
 import pytest
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate, generate_frames
+from pydicom.uid import ExplicitVRLittleEndian
 from tests.data.slide_files import NAME, request, write_svs
 
+from proctor_sdk.fingerprints.pixels import pixel_digest
 from proctor_workers.hidden_data.case_files import (
     CaseContent,
     QuarantineError,
@@ -105,6 +107,37 @@ def test_no_planted_name_is_left(instances: list[Path], tmp_path: Path) -> None:
         content = file.path.read_bytes()
         assert NAME.encode() not in content
         assert b"4711" not in content
+
+
+def test_one_slide_has_one_digest_as_tiff_and_as_dicom(
+    converted: Path, instances: list[Path], tmp_path: Path
+) -> None:
+    (tmp_path / "tiff").mkdir()
+    as_tiff = read(tmp_path / "tiff", [converted.parent / "slide.svs"]).files[0]
+
+    as_dicom = read(tmp_path, instances).files[-1]
+
+    assert as_dicom.decoded_pixel_sha256 == as_tiff.decoded_pixel_sha256 != ""
+    assert as_dicom.perceptual_hash == as_tiff.perceptual_hash != ""
+
+
+def test_a_grey_slide_of_16_bits_is_kept_exactly(instances: list[Path], tmp_path: Path) -> None:
+    header = pydicom.dcmread(levels(instances)[1])
+    grey = np.random.default_rng(1).integers(0, 60_000, (2, 256, 256)).astype("<u2")
+    header.SamplesPerPixel, header.PhotometricInterpretation = 1, "MONOCHROME2"
+    header.BitsAllocated, header.BitsStored, header.HighBit = 16, 16, 15
+    del header.PlanarConfiguration
+    header.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    header.PixelData = grey.tobytes()
+    header["PixelData"].VR = "OW"
+    header["PixelData"].is_undefined_length = False
+    header.save_as(instances[0])
+
+    file = read(tmp_path, [instances[0]]).files[0]
+
+    assert pydicom.dcmread(file.path).PixelData == grey.tobytes()
+    whole = np.concatenate(grey, axis=1)[:250, :375]
+    assert file.decoded_pixel_sha256 == pixel_digest(whole)
 
 
 def test_label_overview_and_thumbnail_are_dropped(instances: list[Path], tmp_path: Path) -> None:

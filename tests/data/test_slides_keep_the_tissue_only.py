@@ -13,6 +13,7 @@ from tests.data.slide_files import (
     TILE,
     halves,
     jpeg2000_tiles,
+    jpeg_tiles,
     label,
     request,
     tissue,
@@ -172,6 +173,16 @@ def test_facts_tell_scale_and_levels(tmp_path: Path) -> None:
     assert content.grid.size == (1000, 1500)
 
 
+def test_how_tiles_were_compressed_is_a_trace(tmp_path: Path) -> None:
+    found = []
+    for level in (50, 95):
+        path = write_svs(tmp_path / "slide.svs", compressionargs={"level": level})
+        found.append(read(tmp_path, path).artefacts)
+
+    assert {traces["tile_compression"] for traces in found} == {"7"}
+    assert found[0]["tile_coarseness"] > 3 * found[1]["tile_coarseness"] > 0
+
+
 def test_a_slide_without_scale_is_told(tmp_path: Path) -> None:
     path = write_pyramid_tiff(tmp_path / "slide.tif", resolution=(72, 72), resolutionunit="INCH")
 
@@ -198,6 +209,53 @@ def test_text_in_the_picture_goes_to_a_person_if_the_plan_asks(tmp_path: Path) -
 
     with pytest.raises(QuarantineError, match="text in its picture"):
         read_case(request(tmp_path, path, deidentification=plan))
+
+
+def test_a_grey_slide_keeps_its_pixels(tmp_path: Path) -> None:
+    path, grey = tmp_path / "slide.tif", tissue()[..., 1]
+    with tifffile.TiffWriter(path) as out:
+        for level in (grey, halves(grey[..., None], 2)[..., 0]):
+            out.write(level, tile=TILE, photometric="minisblack", compression="jpeg", metadata=None)
+
+    after = levels(canonical(tmp_path, path))
+
+    with tifffile.TiffFile(path) as slide:
+        before = [page.asarray() for page in slide.pages]
+    assert all(np.array_equal(*pair) for pair in zip(before, after, strict=True))
+
+
+def test_a_missing_tile_stays_missing(tmp_path: Path) -> None:
+    path = write_pyramid_tiff(tmp_path / "slide.tif", compression="zlib")
+    with tifffile.TiffFile(path, mode="r+") as slide:
+        lengths = slide.pages.first.tags["TileByteCounts"]
+        lengths.overwrite([0, *lengths.value[1:]])
+    before = levels(path)
+
+    after = levels(canonical(tmp_path, path))
+
+    assert not before[0][:256, :256].any()
+    assert all(np.array_equal(*pair) for pair in zip(before, after, strict=True))
+
+
+def test_comments_in_shared_tables_are_gone(tmp_path: Path) -> None:
+    path = tmp_path / "slide.tif"
+    with tifffile.TiffWriter(path) as out:
+        for level in (tissue(), halves(tissue(), 4)):
+            tables, tiles = jpeg_tiles(level)
+            out.write(
+                iter(tiles), shape=level.shape, dtype=np.uint8, tile=TILE, photometric="ycbcr",
+                compression="jpeg", jpegtables=tables, metadata=None,
+            )  # fmt: skip
+    assert path.read_bytes().count(NAME.encode()) == 2
+
+    kept = canonical(tmp_path, path)
+
+    assert NAME.encode() not in kept.read_bytes()
+    with tifffile.TiffFile(path) as slide:
+        before = [page.asarray() for page in slide.pages]
+    assert all(np.array_equal(*pair) for pair in zip(before, levels(kept), strict=True))
+    assert np.abs(before[0].astype(int) - tissue()).mean() < 10
+    openslide.OpenSlide(kept).read_region((0, 0), 0, (1500, 1000))
 
 
 def test_a_plain_tiled_picture_is_no_slide(tmp_path: Path) -> None:

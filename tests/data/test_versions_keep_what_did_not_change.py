@@ -1,92 +1,22 @@
 """Versions of one cohort: the same names, blocks and files; what changed is counted."""
 
-import csv
-import io
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from PIL import Image
-from tests.data.partner_upload import KEY, Partner
+from tests.data.cohort_versions import CASES, case, ingest, rows
+from tests.data.partner_upload import Partner
 
 from proctor_backend.domain.errors import DataError
 from proctor_backend.domain.ids import new_id
 from proctor_backend.domain.keys import beside_reference_key
 from proctor_workers.hidden_data import versions
-from proctor_workers.hidden_data.ingest.destinations import BucketDestination
-from proctor_workers.hidden_data.ingest.outline import Ingest, ingest_cohort
-from proctor_workers.hidden_data.ingest.plan_file import settings_of
-from proctor_workers.hidden_data.ingest.sources import QuarantineSource
 from proctor_workers.hidden_data.pseudonyms import Pseudonyms
-
-CASES = 8
-
-
-def png(number: int) -> bytes:
-    out = io.BytesIO()
-    pixels = np.random.default_rng(number).integers(0, 255, (32, 32), dtype=np.uint8)
-    Image.fromarray(pixels).save(out, "PNG")
-    return out.getvalue()
-
-
-FILES = {f"{n}.png": png(n) for n in range(CASES + 1)}
-
-
-def rows(count: int = CASES) -> list[dict[str, Any]]:
-    return [
-        {
-            "case": f"c{n}",
-            "patient": f"p{n // 2}",
-            "reference_value": n % 2,
-            "files": f"{n}.png",
-            "attr.sex": "FM"[n % 2],
-            "input.x": n / 10,
-            "rater.second": "1" if n == 3 else "",
-        }
-        for n in range(count)
-    ]
-
-
-def ingest(
-    partner: Partner, table: Sequence[Mapping[str, Any]], before: Mapping[str, Any] | None = None
-) -> dict[str, Any]:
-    """Ingest a table as a version of the partner's cohort; return what its record keeps."""
-    version = partner.cohort if before is None else new_id("coh")
-    path = partner.work_dir / f"{version}.csv"
-    with path.open("w", newline="") as stream:
-        writer = csv.DictWriter(stream, list(table[0]))
-        writer.writeheader()
-        writer.writerows(table)
-    names = {row["files"]: FILES[row["files"]] for row in table}
-    digests = {name: partner.upload(content)["sha256"] for name, content in names.items()}
-    kept = versions.case_blocks(partner.inside, before) if before else {}
-    made = ingest_cohort(
-        Ingest(
-            plan=settings_of({})[0],
-            table=path,
-            table_format="csv",
-            source=QuarantineSource(partner.settings, partner.cohort, digests),
-            destination=BucketDestination(partner.settings, version, partner.cohort, "hidden"),
-            pseudonyms=Pseudonyms(KEY, partner.cohort),
-            folder=partner.work_dir / version,
-            kept_blocks=kept,
-            processes=1,
-        )
-    )
-    assert not made.report.problems
-    identity = {"_id": version, "lineage": partner.cohort, "visibility": "hidden"}
-    return identity | made.report.as_dict()
 
 
 @pytest.fixture
 def first(partner: Partner) -> dict[str, Any]:
     return ingest(partner, rows())
-
-
-def case(partner: Partner, name: str) -> str:
-    return Pseudonyms(KEY, partner.cohort).case(name)
 
 
 def files_stored(partner: Partner) -> set[str]:
@@ -115,6 +45,18 @@ def test_a_version_of_the_same_table_has_the_same_root_and_stores_no_file(
         for key in partner.inside.list("hidden", f"{again['_id']}/")
         if not key.endswith("cases.jsonl")
     ]
+
+
+def test_a_row_that_names_no_files_keeps_those_of_the_version_before(
+    partner: Partner, first: dict[str, Any]
+) -> None:
+    table = [row | {"files": ""} for row in rows()]
+    table[0]["reference_value"] = 1
+    second = ingest(partner, table, first)
+    found = versions.compare(partner.inside, first, second)
+    assert found["counts"]["files"] == 0
+    assert found["counts"]["reference"] == 1
+    assert second["blocks"][0]["cases"] == CASES
 
 
 def test_what_changed_is_counted_by_case_and_column(
@@ -174,6 +116,6 @@ def test_a_cohort_that_is_not_as_its_root_says_makes_no_version(
 def test_the_cases_of_a_patient_are_found_by_pseudonym(
     partner: Partner, first: dict[str, Any], tmp_path: Path
 ) -> None:
-    patient = Pseudonyms(KEY, partner.cohort).patient("p1")
+    patient = Pseudonyms(partner.key, partner.cohort).patient("p1")
     found = versions.cases_of_patient(partner.inside, first, patient)
     assert found == {case(partner, "c2"), case(partner, "c3")}

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk  # noqa: N813  the name that its users know
 from numpy.typing import NDArray
-from tests.data.foreign_files import read
+from tests.data.foreign_files import read, with_fields
 
 from proctor_workers.hidden_data.case_files import CanonicalForm, CaseContent
 
@@ -226,6 +226,22 @@ def test_volume_that_does_not_say_where_left_is_is_told(tmp_path: Path) -> None:
     assert [finding.code for finding in content.findings] == ["volume.orientation_unknown"]
     assert content.grid is not None
     assert content.grid.affine is None
+
+
+def test_pixdim_that_the_sform_contradicts_is_told(tmp_path: Path) -> None:
+    image = nibabel.Nifti1Image(volume("i2").T, np.diag([2, 2, 2, 1]))
+    made = with_fields(image.to_bytes(), qform_code=0, pixdim=(1, 1, 1, 1))
+    content = read(tmp_path, {"a.nii": made})
+    assert [finding.code for finding in content.findings] == ["volume.spacing_differs"]
+    assert content.facts["row_spacing"] == 2
+
+
+def test_qform_and_sform_of_different_places_are_told(tmp_path: Path) -> None:
+    image = nibabel.Nifti1Image(volume("i2").T, np.eye(4))
+    image.set_qform(np.diag([-1.0, 1, 1, 1]), 1)
+    image.set_sform(np.eye(4), 1)
+    content = read(tmp_path, {"a.nii": image.to_bytes()})
+    assert [finding.code for finding in content.findings] == ["volume.forms_differ"]
 
 
 def test_volumes_of_different_grids_are_told(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 import SimpleITK as sitk  # noqa: N813  the name that its users know
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
-from tests.data.foreign_files import read
+from tests.data.foreign_files import read, with_fields
 
 from proctor_workers.hidden_data.case_files import CanonicalForm, QuarantineError
 from proctor_workers.hidden_data.deidentify.profile import BurnedIn, Deidentification, Faces
@@ -76,6 +76,19 @@ def test_header_depends_on_geometry_and_type_alone(tmp_path: Path) -> None:
         folder.mkdir()
         heads.append(read(folder, {"a.nii": made}).files[0].path.read_bytes()[:352])
     assert heads[0] == heads[1]
+
+
+def test_fields_that_mean_nothing_hold_nothing(tmp_path: Path) -> None:
+    image = nibabel.Nifti1Image(VALUES.T, np.diag([1, 1, 2, 1]))
+    quaternion = dict.fromkeys((f"quatern_{one}" for one in "bcd"), 1984.0)
+    offset = dict.fromkeys((f"qoffset_{one}" for one in "xyz"), 1984.0)
+    made = with_fields(
+        image.to_bytes(), qform_code=0, sform_code=1984, pixdim=[1984.0], **quaternion, **offset
+    )
+    content = read(tmp_path, {"a.nii": made})
+    kept = nibabel.load(content.files[0].path)
+    assert not any((np.asarray(kept.header[name]) == 1984).any() for name in kept.header)
+    np.testing.assert_array_equal(kept.affine, image.affine)
 
 
 def plain() -> bytes:

@@ -7,7 +7,7 @@ objects as files list a folder for each request, which grows with the folder (18
 
 
 def upload_key(lineage: str, sha256: str) -> str:
-    """Return where a partner's raw file lies in quarantine, for all versions of a cohort."""
+    """Return where a partner's raw file lies in quarantine, until the ingest is done."""
     return f"cohorts/{lineage}/{sha256[:2]}/{sha256}"
 
 

@@ -77,10 +77,7 @@ def presign_uploads(
     *,
     files: Sequence[Mapping[str, Any]],
 ) -> list[Doc]:
-    """Return {sha256, url} for those files that have not arrived yet, each by its digest.
-
-    What an earlier version of the cohort brought is here already.
-    """
+    """Return {sha256, url} for those files that have not arrived yet, each by its digest."""
     lineage = _own_open(records, actor, cohort_id)["lineage"]
     missing = []
     for file in {one["sha256"]: one for one in files}.values():

@@ -18,6 +18,9 @@ from proctor_sdk.reasons import ReasonCode
 
 LOG_LIMIT = 64 * 1024
 RACES = 20
+OF_THE_HOST = frozenset(
+    {"bytes_fetched", "bytes_from_cache", "bytes_prefetched", "waiting_seconds"}
+)
 
 
 def record_part(records: Records, shard: Mapping[str, Any], part: Mapping[str, Any]) -> None:
@@ -182,7 +185,8 @@ def _ending(
     conformance = {
         "evaluation": evaluation["_id"],
         "state": "passed",
-        "summary": dict(summary),
+        # The vendor reads this one: nothing of what else this host has lately run.
+        "summary": {name: summary[name] for name in summary if name not in OF_THE_HOST},
         "log": (log or "")[-LOG_LIMIT:],
     }
     fields = {"conformance": conformance, "evaluation": begun}

@@ -9,7 +9,7 @@ from proctor_backend.reporting.body import assemble_body, new_salts
 COMPARED = {
     "told": {"any_way": 64, "alike": 52, "identical": None},
     "least": 11,
-    "near": 6,
+    "near": "6 of 64 and 32 of 256 bits",
     "complete": True,
     "images": 80211,
     "named_patients": 9000,
@@ -67,7 +67,7 @@ def test_without_a_confounder_nothing_is_said_of_one() -> None:
 def test_a_comparison_of_training_data_is_told_with_its_method_and_date(edition: str) -> None:
     text = section(edition, "custody", independence=COMPARED)
 
-    for told in ("64", "52", "Withheld", "2026-11-20", "80211", "fewer than 11", "at most 6"):
+    for told in ("64", "52", "Withheld", "2026-11-20", "80211", "fewer than 11", "at most 6 of 64"):
         assert told in text
 
 

@@ -39,6 +39,6 @@ class Beat:
             try:
                 for block in control.tell(**holdings(host, cache)):
                     cache.forget(block)
-            except (ProctorError, OSError) as error:
+            except (ProctorError, OSError, ValueError) as error:
                 LOG.info("control could not be told what this host holds: %s", error)
         control.close()

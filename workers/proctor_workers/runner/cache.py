@@ -162,7 +162,7 @@ class Cache:
 
     def forget(self, block: str) -> None:
         """Remove a block's list and those of its files that no other noted block has."""
-        note = self._folder / NOTES / block
+        note = self._folder / NOTES / self._path(block).name
         gone = {block, *_noted_files(note)}
         for other in _entries(self._folder / NOTES):
             if other.path != note:

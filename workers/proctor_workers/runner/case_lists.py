@@ -8,7 +8,7 @@ from typing import Any
 from proctor_backend.domain.errors import DataError
 from proctor_sdk.cases import StoredCase, case_name, parse_case
 from proctor_workers.runner.addresses import Addresses
-from proctor_workers.runner.cache import Cache
+from proctor_workers.runner.cache import DIGEST, Cache
 from proctor_workers.runner.contents import Contents
 
 
@@ -53,12 +53,15 @@ def read_list(
     lines = content.splitlines()
     if len(lines) != block["cases"]:
         raise DataError("A block holds another number of cases than recorded.")
-    return CaseList(
+    found = CaseList(
         block=block["block"],
         sha256=block["sha256"],
         size=len(content),
         cases=tuple(parse_case(line) for line in lines),
     )
+    if not all(map(DIGEST.fullmatch, found.files())):
+        raise DataError("A file is named by something that is no digest.")
+    return found
 
 
 def named_cases(lists: Iterable[CaseList], grant: Mapping[str, Any]) -> list[NamedCase]:

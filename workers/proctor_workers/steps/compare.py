@@ -22,6 +22,7 @@ from proctor_workers.hidden_data.independence.matching import (
     Overlap,
     overlap,
 )
+from proctor_workers.hidden_data.independence.near import NEAR_DETAIL
 from proctor_workers.hidden_data.pseudonyms import Pseudonyms
 from proctor_workers.hidden_data.quality.near_duplicates import NEAR
 from proctor_workers.tools import Tools
@@ -78,7 +79,7 @@ def _compared(tools: Tools, comparison: Mapping[str, Any]) -> dict[str, Any]:
 def _told(found: Overlap, least: int, cohort: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "told": told(found, least),
-        "near": NEAR,
+        "near": f"{NEAR} of 64 and {NEAR_DETAIL} of 256 bits",
         "complete": found.complete,
         "images": found.images,
         "named_patients": found.named,

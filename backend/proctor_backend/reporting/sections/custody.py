@@ -105,8 +105,8 @@ def _independence(context: Context) -> tuple[Paragraph | Facts, ...]:
             "The vendor sent fingerprints of its training images, sealed to the worker that holds "
             "the data; they were compared there with those of the originals, taken before "
             "de-identification, and deleted. An image is identical if its bytes or its decoded "
-            f"pixels are, and alike if its perceptual hashes, of {found['near']}, differ "
-            "in no more bits, mirrored, turned or inverted. A case is alike if most of its images are. "
+            f"pixels are, and alike if perceptual hashes differ in at most {found['near']}, "
+            "mirrored, turned or inverted; a case, if at least half of its images are. "
             + _named(found)
             + " What the vendor did not send cannot be found; cropped or strongly altered copies "
             "are not recognised."

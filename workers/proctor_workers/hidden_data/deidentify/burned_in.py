@@ -106,7 +106,15 @@ def _frames(pixels: Pixels, photometric: str) -> Pixels:
 
 
 def _found(frames: Pixels) -> tuple[Region, ...]:
-    return tuple(region for view in _views(frames) for region in text_regions(view))
+    """Return where text is found in any view; what overlaps is one place."""
+    places: list[Region] = []
+    for region in (found for view in _views(frames) for found in text_regions(view)):
+        one = region
+        while touching := next((place for place in places if one.touches(place)), None):
+            places.remove(touching)
+            one = one.joined(touching)
+        places.append(one)
+    return tuple(places)
 
 
 def _views(frames: Pixels) -> Iterator[Frame]:

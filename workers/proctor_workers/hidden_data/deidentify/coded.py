@@ -56,6 +56,8 @@ IMAGE_FLAVOURS = frozenset({
     "AXIAL", "LOCALIZER", "VOLUME", "LABEL", "OVERVIEW", "THUMBNAIL", "NONE", "RESAMPLED", "MPR",
     "MIP", "PROJECTION IMAGE", "REFORMATTED", "M", "P", "R", "I", "",
 })  # fmt: skip
+_UNIT = re.compile(r"(?!.*\d{4})[A-Za-z0-9.*^/{}\[\]()%'-]{1,16}")
+_LETTERS = re.compile(r"[A-Za-z]+")
 _WORD = re.compile(r"\b[a-z]{2,}\b")
 
 
@@ -63,13 +65,15 @@ def kept_codes(sequence: Iterable[Dataset]) -> list[Dataset]:
     """Return those items of a code sequence whose code is published, in its published words.
 
     The meaning is the dictionary's, never the file's, which could say anything (PS3.16, SNOMED CT).
+    A unit that combines published ones (UCUM) is its own meaning.
     """
     kept = []
     for item in sequence:
         scheme, code = str(item.get("CodingSchemeDesignator", "")), str(item.get("CodeValue", ""))
         if scheme in {"SRT", "SNM3", "99SDM"}:
             scheme, code = "SCT", mapping["SRT"].get(code, "")
-        if meaning := _meanings().get((scheme, code)):
+        meaning = _meanings().get((scheme, code)) or (code if _is_unit(scheme, code) else "")
+        if meaning:
             kept.append(code_item(code, scheme, meaning[:64]))
     return kept
 
@@ -79,6 +83,21 @@ def code_item(code: str, scheme: str, meaning: str) -> Dataset:
     item = Dataset()
     item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = code, scheme, meaning
     return item
+
+
+def _is_unit(scheme: str, code: str) -> bool:
+    """Tell whether a code is a unit made of the letters of published units, and of numbers."""
+    return (
+        scheme == "UCUM"
+        and bool(_UNIT.fullmatch(code))
+        and _parts_of_units().issuperset(_LETTERS.findall(code))
+    )
+
+
+@lru_cache(maxsize=1)
+def _parts_of_units() -> frozenset[str]:
+    units = (code for scheme, code in _meanings() if scheme == "UCUM")
+    return frozenset(part for code in units for part in _LETTERS.findall(code))
 
 
 @lru_cache(maxsize=1)

@@ -4,6 +4,7 @@ import numpy as np
 from pydicom.dataset import Dataset
 
 from proctor_workers.hidden_data.deidentify.items import UNREADABLE, Allowed
+from proctor_workers.hidden_data.deidentify.text import Known
 from proctor_workers.hidden_data.deidentify.text_regions import text_regions
 
 GRAPHICS: Allowed = {
@@ -25,15 +26,17 @@ _DATA = 0x3000
 _LARGEST = 1 << 26  # pixels
 
 
-def kept_overlays(source: Dataset, kept: Dataset) -> int:
-    """Copy the overlays in which no text is found; return how many."""
-    return sum(_copied(source, kept, group) for group in _GROUPS)
+def kept_overlays(source: Dataset, kept: Dataset, known: Known) -> int:
+    """Copy the overlays in which no text is drawn, and no name written; return how many."""
+    return sum(_copied(source, kept, group, known) for group in _GROUPS)
 
 
-def _copied(source: Dataset, kept: Dataset, group: int) -> bool:
+def _copied(source: Dataset, kept: Dataset, group: int, known: Known) -> bool:
     try:
         bitmap = _bitmap(source, group)
         if bitmap is None or text_regions(bitmap):
+            return False
+        if known.names(source[group, _DATA].value.decode("latin-1")):
             return False
         values = {element: source[group, element].value for element in _ELEMENTS}
     except UNREADABLE:

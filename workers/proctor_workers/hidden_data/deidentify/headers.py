@@ -143,7 +143,7 @@ def kept_headers(
         if "PatientAge" in _keywords(deidentification) and "PatientAge" not in kept:
             _add_age(kept, source)
         if Option.CLEAN_GRAPHICS in deidentification.options:
-            cleaner.actions["overlay.kept"] += kept_overlays(source, kept)
+            cleaner.actions["overlay.kept"] += kept_overlays(source, kept, cleaner.known)
         privates = kept_private(source, kept, deidentification.private_tags, cleaner)
     cleaner.actions.update(_removed(source, kept, privates))
     for keyword in EMPTY:

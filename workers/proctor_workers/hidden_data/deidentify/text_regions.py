@@ -1,7 +1,8 @@
 """Finds where text stands in a picture, by OCR; what it says is looked at and never kept."""
 
+import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -15,10 +16,10 @@ Pixels = npt.NDArray[Any]
 Frame = npt.NDArray[np.uint8]
 
 _SHORTEST = 3  # letters and digits; fewer name nobody
-_SURE = 0.6  # score of the recognised text; a long one may be less sure
-_LONG, _LONG_SURE = 6, 0.45
+_SURE = 0.4  # of the recogniser; shades of anatomy are taken for one or two signs, never for more
 _TILE, _OVERLAP = 1024, 160  # pixels: the detector sees a tile at its own scale
-_MARGIN = 2  # pixels around a box, as letters end beyond it
+_MARGIN = 0.3  # of a line's height around its box, as letters end beyond it
+_LEAST_MARGIN = 3  # pixels
 _SIGNS = re.compile(r"[^\W_]")
 
 
@@ -31,6 +32,21 @@ class Region:
     bottom: int
     right: int
     score: float
+
+    def touches(self, other: "Region") -> bool:
+        """Tell whether two boxes share a pixel."""
+        apart_down = self.bottom <= other.top or other.bottom <= self.top
+        return not (apart_down or self.right <= other.left or other.right <= self.left)
+
+    def joined(self, other: "Region") -> "Region":
+        """Return the box around both."""
+        return Region(
+            top=min(self.top, other.top),
+            left=min(self.left, other.left),
+            bottom=max(self.bottom, other.bottom),
+            right=max(self.right, other.right),
+            score=max(self.score, other.score),
+        )
 
 
 def text_regions(frame: Frame) -> tuple[Region, ...]:
@@ -52,11 +68,21 @@ def _recognised(tile: Frame) -> Iterator[Region]:
     lines, _ = _engine()(tile, text_score=0.0)
     for corners, text, score in lines or ():
         if _tells(text, float(score)):
-            xs, ys = zip(*corners, strict=True)
-            yield Region(
-                top=int(min(ys)), left=int(min(xs)),
-                bottom=int(max(ys)) + 1, right=int(max(xs)) + 1, score=float(score),
-            )  # fmt: skip
+            yield _around(corners, float(score))
+
+
+def _around(corners: Sequence[Sequence[float]], score: float) -> Region:
+    """Return the upright box around a line's four corners, first to second along the line."""
+    height = math.dist(corners[0], corners[3])
+    margin = max(_LEAST_MARGIN, round(_MARGIN * height))
+    xs, ys = zip(*corners, strict=True)
+    return Region(
+        top=math.floor(min(ys)) - margin,
+        left=math.floor(min(xs)) - margin,
+        bottom=math.ceil(max(ys)) + 1 + margin,
+        right=math.ceil(max(xs)) + 1 + margin,
+        score=score,
+    )
 
 
 def _tells(text: str, score: float) -> bool:
@@ -64,7 +90,7 @@ def _tells(text: str, score: float) -> bool:
     signs = len(_SIGNS.findall(text))
     if signs < _SHORTEST or text.strip(" .:()-").upper() in MARKERS:
         return False
-    return score >= (_LONG_SURE if signs >= _LONG else _SURE)
+    return score >= _SURE
 
 
 def _tiles(frame: Frame) -> Iterator[tuple[int, int, Frame]]:
@@ -79,10 +105,10 @@ def _starts(side: int) -> range:
 
 def _moved(region: Region, top: int, left: int, shape: tuple[int, ...]) -> Region:
     return Region(
-        top=max(0, region.top + top - _MARGIN),
-        left=max(0, region.left + left - _MARGIN),
-        bottom=min(shape[0], region.bottom + top + _MARGIN),
-        right=min(shape[1], region.right + left + _MARGIN),
+        top=max(0, region.top + top),
+        left=max(0, region.left + left),
+        bottom=min(shape[0], region.bottom + top),
+        right=min(shape[1], region.right + left),
         score=region.score,
     )
 

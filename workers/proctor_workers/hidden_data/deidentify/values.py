@@ -39,7 +39,7 @@ class ValueCleaner:
         known: Known | None = None,
         descriptors: frozenset[str] = frozenset(),
     ) -> None:
-        self._clock, self._known, self._descriptors = clock, known or Known(()), descriptors
+        self._clock, self.known, self._descriptors = clock, known or Known(()), descriptors
         self.actions: Counter[str] = Counter()
 
     def cleaned(self, keyword: str, vr: str, value: Any, beside: Mapping[str, str]) -> Any:
@@ -79,7 +79,7 @@ class ValueCleaner:
     def _number(self, vr: str, value: Any) -> Any:
         """Return a number, unless it is the one by which somebody is known."""
         number = float(value)
-        if not math.isfinite(number) or self._known.is_number(value):
+        if not math.isfinite(number) or self.known.is_number(value):
             return None
         if vr in _WHOLE:
             return int(value)
@@ -99,12 +99,12 @@ class ValueCleaner:
         if keyword in self._descriptors:
             return self._description(text)[: _LONGEST[vr]].strip() or None
         shape = _CODE if vr == "CS" else _MODEL_TEXT
-        if vr not in _CODES or not shape.fullmatch(text) or self._known.names(text):
+        if vr not in _CODES or not shape.fullmatch(text) or self.known.names(text):
             return None
         return text
 
     def _description(self, text: str) -> str:
-        clean = cleaned_description(text, self._known)
+        clean = cleaned_description(text, self.known)
         self.actions["text.cleaned"] += clean != text
         return clean
 

@@ -71,6 +71,21 @@ def bare_jpeg(stream: bytes) -> Stream:
     return Stream(b"".join([*kept, b"\xff\xd9"]), *said)
 
 
+def coarseness(stream: bytes) -> float:
+    """Return the mean of a JPEG stream's first quantisation table; 0 where it has none.
+
+    It tells by which quality an encoder was set, which every reader of the tiles can see.
+    """
+    place = stream.find(b"\xff\xdb")
+    if place < 0 or len(stream) < place + 69:
+        return 0.0
+    wide = stream[place + 4] >> 4  # 16-bit entries (T.81 B.2.4.1)
+    table = stream[place + 5 : place + 5 + 64 * (1 + wide)]
+    if wide:
+        return sum(high << 8 | low for high, low in zip(table[::2], table[1::2], strict=False)) / 64
+    return sum(table) / 64
+
+
 def _marker(stream: bytes, place: int) -> tuple[int, int]:
     """Return the marker at a place and where its segment goes on; fill bytes are skipped."""
     start = place

@@ -22,6 +22,7 @@ from proctor_workers.hidden_data.deidentify.profile import BurnedIn, burned_in_p
 from proctor_workers.hidden_data.findings import Finding
 from proctor_workers.hidden_data.formats import tiff_directories as tiff
 from proctor_workers.hidden_data.formats.base import HEAD_BYTES, Format
+from proctor_workers.hidden_data.formats.codestreams import coarseness
 from proctor_workers.hidden_data.formats.fingerprints import fingerprinted, traces
 from proctor_workers.hidden_data.formats.raster.picture import profile_named
 from proctor_workers.hidden_data.formats.slide_findings import (
@@ -30,7 +31,7 @@ from proctor_workers.hidden_data.formats.slide_findings import (
     missing_magnification,
     missing_resolution,
 )
-from proctor_workers.hidden_data.formats.slide_levels import LOSSLESS, Level, levels, tiles
+from proctor_workers.hidden_data.formats.slide_levels import JPEG, LOSSLESS, Level, levels, tiles
 from proctor_workers.hidden_data.formats.slide_origins import (
     Origin,
     is_aperio,
@@ -173,9 +174,20 @@ class _Slide:
         compression = self.levels[0].source_compression
         return traces(self.overview, bits_stored=8) | {
             "original_compression": str(compression),
+            "tile_compression": str(self.levels[0].tiling.compression),
+            "tile_coarseness": self._coarseness(),
             "lossy_before": float(compression not in LOSSLESS),
             "tile_columns": float(self.levels[0].tiling.tile_columns),
         }
+
+    def _coarseness(self) -> float:
+        """Return how coarsely the base's tiles are quantised, by their tables or the first tile."""
+        base = self.levels[0]
+        if base.tiling.compression != JPEG:
+            return 0.0
+        with self.file.path.open("rb") as source:
+            first = base.tiling.jpeg_tables or next(filter(None, tiles(source, base)), b"")
+        return coarseness(first)
 
     def findings(self) -> list[Finding]:
         found = []

@@ -37,6 +37,7 @@ from proctor_workers.hidden_data.deidentify.profile import burned_in_policy
 from proctor_workers.hidden_data.deidentify.uids import CaseUids
 from proctor_workers.hidden_data.findings import Finding
 from proctor_workers.hidden_data.formats.base import Format
+from proctor_workers.hidden_data.formats.codestreams import coarseness
 from proctor_workers.hidden_data.formats.dicom.originals import blamed
 from proctor_workers.hidden_data.formats.dicom.writing import IMPLEMENTATION
 from proctor_workers.hidden_data.formats.fingerprints import fingerprinted, traces
@@ -236,7 +237,8 @@ class _Case:
         found = traces(self._overview, bits_stored=base.frames.bits) if self._overview.size else {}
         lossy = str(base.header.get("LossyImageCompression")) == "01"
         return found | {
-            "original_compression": str(base.frames.syntax),
+            "tile_compression": str(base.frames.syntax),
+            "tile_coarseness": _coarseness(base),
             "lossy_before": float(lossy),
             "tile_columns": float(base.frames.columns),
         }
@@ -271,6 +273,14 @@ def _spacing(header: Dataset) -> tuple[float, float] | None:
     measures = groups[0].get("PixelMeasuresSequence") or [Dataset()]
     values = [float(value) for value in measures[0].get("PixelSpacing") or ()]
     return (values[0], values[1]) if len(values) == 2 and min(values) > 0 else None
+
+
+def _coarseness(instance: _Instance) -> float:
+    """Return how coarsely the frames are quantised, by the first one's table."""
+    if instance.frames.syntax != JPEGBaseline8Bit:
+        return 0.0
+    with instance.file.path.open("rb") as file:
+        return coarseness(frame(file, instance.frames, 0))
 
 
 def _optics(header: Dataset) -> Dataset:

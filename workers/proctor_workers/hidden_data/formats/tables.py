@@ -36,6 +36,9 @@ MOST_COLUMNS, MOST_CELLS = 4096, 1 << 26
 _SEPARATORS = {".csv": ",;\t|", ".tsv": "\t"}
 _NOTHING = ["", "NA", "NaN", "nan", "NULL", "null"]
 _ROWS_A_GROUP = 1 << 16
+_BROKEN = (
+    pa.ArrowException, csv.Error, OSError, ValueError, OverflowError, MemoryError, KeyError,
+)  # fmt: skip
 
 
 def recognises(head: bytes, name: str) -> bool:
@@ -90,7 +93,7 @@ def _blamed(name: str) -> Iterator[None]:
     except UnreadableFileError as exc:
         exc.file = exc.file or name
         raise
-    except (pa.ArrowException, OSError, ValueError, OverflowError, MemoryError, KeyError) as exc:
+    except _BROKEN as exc:
         raise UnreadableFileError("is a damaged table", "Export it again.", file=name) from exc
 
 

@@ -101,16 +101,21 @@ def audit(
 
     The same cases, in any order, and the same seed give the same audit.
     """
-    columns, answers, patient = _read(cases)
-    truths = questions(answers, patient) if patient else {}
-    patients = len(set(patient))
+    known = _with_truth(cases)
+    number = {patient: at for at, patient in enumerate(sorted({one.patient for one in known}))}
+    patient = np.array([number[one.patient] for one in known], dtype=np.int64)
+    truths = questions([one.answers for one in known], patient)
+    patients = len(number)
     if patients < FEWEST_PATIENTS or not truths:
         return _not_tested(patients)
     stacked = np.stack(list(truths.values()), axis=1)
-    layout = lay_out(np.array(patient), stacked, most=MOST_CASES, stream=_stream(seed, "patients"))
-    truths = {name: yes[layout.rows] for name, yes in truths.items()}
+    layout = lay_out(patient, stacked, most=MOST_CASES, stream=_stream(seed, "patients"))
     cohort = _Cohort(
-        layout=layout, truths=truths, columns=columns, permutations=permutations, seed=seed
+        layout=layout,
+        truths={name: yes[layout.rows] for name, yes in truths.items()},
+        columns=_columns(cases, [known[row].place for row in layout.rows]),
+        permutations=permutations,
+        seed=seed,
     )
     tests: list[FieldTest] = []
     constant: list[str] = []
@@ -124,35 +129,45 @@ def audit(
         tests=tuple(tests),
         confounders=tuple(test.field for test in leaks if test.family == Family.ACQUISITION),
         constant=tuple(constant),
-        questions=tuple(truths),
+        questions=tuple(cohort.truths),
         cases=len(layout.rows),
         patients=len(set(layout.patient.tolist())),
         permutations=permutations,
     )
 
 
-def _read(
-    cases: Sequence[IngestedCase],
-) -> tuple[dict[Family, dict[str, list[Fact | None]]], list[Answers], list[int]]:
-    """Return every field's values, the truth and the patient's number, case by case.
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A case whose truth is known, small: a cohort's cases are read again for their fields."""
 
-    In the order of the cases' ids, which is random and does not depend on the partner's table.
-    """
-    kept = sorted(
-        (
-            (case.case.id, case.case.patient, fields_of(case), answers)
-            for case in cases
-            if (answers := answers_of(case))
-        ),
-        key=lambda one: one[0],
+    case: str
+    patient: str
+    place: int
+    answers: Answers
+
+
+def _with_truth(cases: Sequence[IngestedCase]) -> list[_Known]:
+    """Return the cases that have a truth, by their ids: random, whatever the table's order."""
+    known = (
+        _Known(case.case.id, case.case.patient, place, answers)
+        for place, case in enumerate(cases)
+        if (answers := answers_of(case))
     )
-    names = {kind: sorted({name for one in kept for name in one[2][kind]}) for kind in Family}
-    columns = {
-        kind: {name: [one[2][kind].get(name) for one in kept] for name in names[kind]}
-        for kind in Family
-    }
-    number = {patient: at for at, patient in enumerate(sorted({one[1] for one in kept}))}
-    return columns, [one[3] for one in kept], [number[one[1]] for one in kept]
+    return sorted(known, key=lambda one: one.case)
+
+
+def _columns(
+    cases: Sequence[IngestedCase], places: Sequence[int]
+) -> dict[Family, dict[str, list[Fact | None]]]:
+    """Return every field's values at these places of the cohort."""
+    columns: dict[Family, dict[str, list[Fact | None]]] = {kind: {} for kind in Family}
+    for row, place in enumerate(places):
+        for kind, fields in fields_of(cases[place]).items():
+            for name, value in fields.items():
+                if name not in columns[kind]:
+                    columns[kind][name] = [None] * len(places)
+                columns[kind][name][row] = value
+    return {kind: dict(sorted(found.items())) for kind, found in columns.items()}
 
 
 def _stream(seed: int, purpose: str) -> np.random.Generator:
@@ -168,7 +183,7 @@ def _tested(cohort: _Cohort, kind: Family) -> tuple[list[FieldTest], list[str]]:
     fields: dict[str, Codes] = {}
     constant = []
     for name, values in cohort.columns[kind].items():
-        codes = coded([values[row] for row in cohort.layout.rows])
+        codes = coded(values)
         if codes is None:
             constant.append(name)
         else:

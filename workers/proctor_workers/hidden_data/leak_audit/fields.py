@@ -5,6 +5,7 @@
 *Original* is what only the partner's files had: it did not survive, and is told for what it is.
 """
 
+import math
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -96,22 +97,29 @@ def coded(values: Sequence[Fact | None]) -> Codes | None:
 
     Absence is a level. The rarest words share one. None for a field that is the same everywhere.
     """
-    numbers = [float(value) for value in values if isinstance(value, int | float)]
-    ordered = len(numbers) + sum(value is None for value in values) == len(values)
-    if ordered:
-        levels = _bands(values, numbers)
-    else:
-        levels = [None if value is None else str(value) for value in values]
-        often = Counter(level for level in levels if level is not None)
-        ranked = sorted(often, key=lambda level: (-often[level], level))
-        kept = set(ranked if len(ranked) <= MOST_LEVELS else ranked[: MOST_LEVELS - 1])
-        levels = [level if level is None or level in kept else "other" for level in levels]
+    given = [None if value is None or _is_no_number(value) else value for value in values]
+    numbers = [float(value) for value in given if isinstance(value, int | float)]
+    ordered = len(numbers) == sum(value is not None for value in given)
+    levels = _bands(given, numbers) if ordered else _words(given)
     names = sorted({level for level in levels if level is not None})
     place = {None: len(names)} | {name: at for at, name in enumerate(names)}
     count = len(names) + (None in levels)
     if count < 2:
         return None
     return Codes(code=np.array([place[level] for level in levels]), levels=count, ordered=ordered)
+
+
+def _is_no_number(value: Fact) -> bool:
+    return isinstance(value, float) and not math.isfinite(value)
+
+
+def _words(values: Sequence[Fact | None]) -> list[str | None]:
+    often = Counter(str(value) for value in values if value is not None)
+    ranked = sorted(often, key=lambda level: (-often[level], level))
+    kept = set(ranked if len(ranked) <= MOST_LEVELS else ranked[: MOST_LEVELS - 1])
+    return [
+        None if value is None else str(value) if str(value) in kept else "other" for value in values
+    ]
 
 
 def _bands(values: Sequence[Fact | None], numbers: Sequence[float]) -> list[str | None]:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from proctor_workers.hidden_data.ingested import IngestedCase
-from proctor_workers.statistics.arrays import Bools
+from proctor_workers.statistics.arrays import Bools, Ints
 
 MOST_QUESTIONS = 8
 FEWEST_PATIENTS = 5  # of each answer: with fewer, no permutation is rare enough
@@ -34,20 +34,19 @@ def answers_of(case: IngestedCase) -> Answers:
     return {} if outputs is None else _flat(json.loads(outputs))
 
 
-def questions(answers: Sequence[Answers], patients: Sequence[int]) -> dict[str, Bools]:
+def questions(answers: Sequence[Answers], patients: Ints) -> dict[str, Bools]:
     """Return yes-or-no questions about the cases, by name, each with enough patients either way.
 
     Args:
         answers: for each case, as of `answers_of`.
-        patients: for each case, who.
+        patients: for each case, the number of its patient.
     """
     names = sorted({name for one in answers for name in one})
-    patient = np.asarray(patients)
     found = {
         asked: yes
         for name in names
         for asked, yes in _asked(name, [one.get(name) for one in answers]).items()
-        if min(len(set(patient[yes])), len(set(patient[~yes]))) >= FEWEST_PATIENTS
+        if min(len(np.unique(patients[yes])), len(np.unique(patients[~yes]))) >= FEWEST_PATIENTS
     }
     # The most even questions tell most.
     ranked = sorted(found, key=lambda one: (-min(found[one].sum(), (~found[one]).sum()), one))

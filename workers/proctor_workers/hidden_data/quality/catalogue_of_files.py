@@ -147,9 +147,6 @@ OF_FILES: Mapping[str, Entry] = {
     "slide.missing_magnification": entry(
         NOTE, "A slide without magnification", "It does not say by which objective.",
     ),
-    "slide.colour_profile_dropped": entry(
-        NOTE, "A slide's colour profile is not kept", "Models will not see it.",
-    ),
     "signal.unknown_name": entry(
         NOTE, "A channel of an unknown name", "Models will not see the name.",
     ),

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydicom.config import disable_value_validation
 from pydicom.dataset import Dataset
 
 from proctor_workers.hidden_data.case_files import (
@@ -72,8 +73,8 @@ def read_dicom(request: ReadRequest) -> CaseContent:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep pydicom's and NumPy's warnings of foreign bytes to ourselves."""
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
+    """Have pydicom and NumPy take foreign values as they are, without a word."""
+    with warnings.catch_warnings(), np.errstate(all="ignore"), disable_value_validation():
         warnings.simplefilter("ignore")
         yield
 
@@ -124,7 +125,7 @@ class _Images:
             files = self._assembled(native=native, faceless=faceless)
         return CaseContent(  # 5
             files=files,
-            facts=facts_of(self._originals, self._layouts, self._arrangement),
+            facts=facts_of(self._originals, self._layouts, self._arrangement, self._request.keys),
             artefacts=self._artefacts,
             findings=tuple(self._findings),
             actions=dict(self._actions),
@@ -195,8 +196,7 @@ class _Images:
         with blamed(original.name):
             content, raw = original.content()
             pixels = decoded(original, layout, raw)
-            if pixels.cleared:
-                self._tell_cleared(original)
+            self._tell_of_pixels(original, pixels)
             if position == len(self._order) // 2:
                 bits = pixels.stored or pixels.values.dtype.itemsize * 8
                 self._artefacts |= traces(pixels.values, bits_stored=bits)
@@ -264,13 +264,23 @@ class _Images:
         dataset.InstanceNumber = self._series[series]
         return dataset
 
-    def _tell_cleared(self, original: Original) -> None:
-        if not any(one.code == "pixels.high_bits_cleared" for one in self._findings):
+    def _tell_of_pixels(self, original: Original, pixels: Pixels) -> None:
+        """Say once for the case what is to be known of its pixels."""
+        told = {one.code for one in self._findings}
+        if pixels.cleared and "pixels.high_bits_cleared" not in told:
             self._tell(
                 "pixels.high_bits_cleared",
                 Severity.WARNING,
                 "has bits above those that its pixels use (old overlays, or a mark); they are gone",
                 "Look whether its Bits Stored is right: if not, its values were cut.",
+                file=original.name,
+            )
+        if pixels.unended and "pixels.frame_without_end" not in told:
+            self._tell(
+                "pixels.frame_without_end",
+                Severity.WARNING,
+                "has a compressed frame without an end; a part of the picture may be missing",
+                "Look at the picture, or export it again.",
                 file=original.name,
             )
 

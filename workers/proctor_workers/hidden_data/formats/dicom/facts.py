@@ -2,14 +2,18 @@
 
 from collections.abc import Iterable, Sequence
 
+from pydicom.datadict import dictionary_VR
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
 from proctor_workers.hidden_data.case_files import Fact
+from proctor_workers.hidden_data.deidentify.headers import cleaner_of
+from proctor_workers.hidden_data.deidentify.values import ValueCleaner
 from proctor_workers.hidden_data.formats.dicom.geometry import numbers
 from proctor_workers.hidden_data.formats.dicom.originals import Original
 from proctor_workers.hidden_data.formats.dicom.pixels import Layout
 from proctor_workers.hidden_data.formats.series import Arrangement
+from proctor_workers.hidden_data.pseudonyms import PatientKeys
 
 _WORDS = {
     "modality": ("Modality",),
@@ -25,9 +29,15 @@ _SEVERAL = "several"
 
 
 def facts_of(
-    originals: Sequence[Original], layouts: Sequence[Layout], arrangement: Arrangement
+    originals: Sequence[Original],
+    layouts: Sequence[Layout],
+    arrangement: Arrangement,
+    keys: PatientKeys,
 ) -> dict[str, Fact]:
-    """Return the facts of a case; a word that its files do not share is "several"."""
+    """Return the facts of a case; a word that its files do not share is "several".
+
+    A word that is no code, or that names the patient, is none.
+    """
     headers, first = [one.header for one in originals], layouts[0]
     facts: dict[str, Fact] = {
         "format": "dicom",
@@ -40,8 +50,9 @@ def facts_of(
         "slices": float(sum(one.frames for one in layouts)),
         "orientation": arrangement.orientation,
     }
+    cleaner = cleaner_of(headers[0], keys)
     for name, keywords in _WORDS.items():
-        facts[name] = _shared(_word(header, keywords) for header in headers)
+        facts[name] = _shared(_word(header, keywords, cleaner) for header in headers)
     spacing = _spacing(headers[0])
     if spacing:
         facts["row_spacing"], facts["column_spacing"] = spacing[:2]
@@ -59,8 +70,11 @@ def _named(syntax: UID) -> str:
     return str(syntax.keyword or syntax.name)
 
 
-def _word(header: Dataset, keywords: Iterable[str]) -> str:
-    found = (str(header.get(keyword) or "").strip() for keyword in keywords)
+def _word(header: Dataset, keywords: Iterable[str], cleaner: ValueCleaner) -> str:
+    found = (
+        cleaner.cleaned(keyword, dictionary_VR(keyword), str(header.get(keyword) or "").strip(), {})
+        for keyword in keywords
+    )
     return next((word for word in found if word), "")[:_LONGEST]
 
 

@@ -35,7 +35,7 @@ from proctor_workers.hidden_data.case_files import UnreadableFileError
 from proctor_workers.hidden_data.formats.dicom.frame_sizes import FrameSize, frame_size
 from proctor_workers.hidden_data.formats.dicom.originals import BROKEN, Original
 
-LARGEST_PIXELS = 1 << 30  # bytes after decoding, per file
+LARGEST_PIXELS = 1 << 31  # bytes after decoding, per file; tomosynthesis has 1.7 GB
 MOST_FRAMES = 1 << 20
 _FLOATS: dict[str, np.dtype[Any]] = {
     "FloatPixelData": np.dtype("<f4"),
@@ -80,7 +80,8 @@ class Pixels:
     """Decoded pixels: frames × rows × columns, with colours as a fourth axis.
 
     `values` are little-endian; whole numbers have `stored` significant low bits, 0 for floats.
-    `cleared` says that bits above them held something, which is gone.
+    `cleared` says that bits above them held something, which is gone; `unended` that a compressed
+    frame broke off, as far as one can see.
     """
 
     values: Values
@@ -88,6 +89,7 @@ class Pixels:
     stored: int
     lossy: bool
     cleared: bool = False
+    unended: bool = False
 
 
 def layout_of(original: Original) -> Layout:
@@ -144,7 +146,7 @@ def _check(layout: Layout) -> None:
     ):
         raise UnreadableFileError("has bits that contradict each other", "Export it again.")
     if layout.count * np.dtype(_container(layout)).itemsize > LARGEST_PIXELS:
-        raise UnreadableFileError("is too large once decoded (above 1 GiB)", "Split it.")
+        raise UnreadableFileError("is too large once decoded (above 2 GiB)", "Split it.")
 
 
 def decoded(original: Original, layout: Layout, content: memoryview) -> Pixels:
@@ -372,8 +374,10 @@ def _cleaned(values: Values, photometric: str, layout: Layout, *, lossy: bool) -
     unused, below = size * 8 - layout.stored, layout.high + 1 - layout.stored
     if not unused:
         return Pixels(values=values, photometric=photometric, stored=layout.stored, lossy=lossy)
-    kept = (values << (unused - below)) >> unused
-    changed = not np.array_equal(kept, values >> below if below else values)
+    kept, changed = np.empty_like(values), False
+    for frame, out in zip(values, kept, strict=True):  # a frame at a time: some are gigabytes
+        np.right_shift(frame << (unused - below), unused, out=out)
+        changed = changed or not np.array_equal(out, frame >> below if below else frame)
     if changed and lossy:
         return Pixels(values=values, photometric=photometric, stored=size * 8, lossy=True)
     return Pixels(

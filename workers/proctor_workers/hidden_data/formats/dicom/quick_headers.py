@@ -25,9 +25,13 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
 )
 
+from proctor_workers.hidden_data.case_files import UnreadableFileError
+
 PREAMBLE = 128
 START = PREAMBLE + 4
 UNDEFINED = 0xFFFFFFFF
+LARGEST_HEADER = 1 << 27  # bytes before the pixels; thousands of enhanced frames have some MB
+MOST_ELEMENTS = 1 << 14  # of a data set, those in its sequences apart
 PIXEL_KEYWORDS = {
     0x7FE00008: "FloatPixelData",
     0x7FE00009: "DoubleFloatPixelData",
@@ -100,6 +104,8 @@ class _Walk:
                 return at
             if tag <= last or (vr is not None and vr not in VRS):
                 raise _UnusualError  # out of order, or twice: pydicom says which one counts
+            if at > LARGEST_HEADER or len(self.found) > MOST_ELEMENTS:
+                raise UnreadableFileError("has more headers than an image has", "Leave it out.")
             last, at = tag, at + 8
             if vr in LONG_VRS:
                 (length,) = _LENGTH.unpack_from(self._content, at)

@@ -19,6 +19,7 @@ from pydicom.uid import UID
 from pydicom.valuerep import format_number_as_ds
 
 from proctor_workers.hidden_data.case_files import UnreadableFileError
+from proctor_workers.hidden_data.deidentify.coded import kept_codes
 
 # Shapes of a tree: an element that is kept, or a sequence and what is kept of its items.
 Tree = Mapping[str, "Tree | None"]
@@ -116,7 +117,9 @@ class _Keeper:
                 continue
             element = source[keyword]
             if below is not None:
-                items = [self._item(item, below) for item in element.value or ()]
+                found = element.value or ()
+                coded = below is _CODE  # kept in the dictionary's words, never in the file's
+                items = kept_codes(found) if coded else [self._item(one, below) for one in found]
                 if any(len(item) for item in items):
                     setattr(kept, keyword, items)
             elif (value := self._value(keyword, element, source)) is not None:

@@ -39,7 +39,7 @@ def check_volume(layouts: Sequence[Layout], arrangement: Arrangement) -> Grid:
         why = next((one.message for one in arrangement.findings), "it has no position")
         raise UnreadableFileError(f"belongs to slices that make no single volume: {why}", cure)
     if sum(one.count for one in layouts) * layouts[0].allocated // 8 > LARGEST_PIXELS:
-        raise UnreadableFileError("belongs to a volume above 1 GiB", cure)
+        raise UnreadableFileError("belongs to a volume above 2 GiB", cure)
     return grid
 
 

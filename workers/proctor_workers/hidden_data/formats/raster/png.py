@@ -117,7 +117,7 @@ def _chunks(content: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 def _check_amount(bare: bytes, pixels: int) -> None:
     """Raise before memory is asked for that so few bytes cannot fill (RFC 1951: 1032 to 1)."""
-    if pixels > 10**18:
+    if pixels > 1032 * len(bare):
         raise damaged("PNG")
 
 

@@ -1,6 +1,6 @@
 """Reads TIFF and BigTIFF: one page, or a stack of pages of one size.
 
-tifffile reads the tags and decodes strip by strip; that every strip is there, whole and no larger
+tifffile reads the tags and decodes strip by strip; that every strip is there and unpacks to no more
 than announced is seen to here, since it fills what is missing with zeros. Source: TIFF 6.0.
 """
 
@@ -160,9 +160,6 @@ def _place(page: tifffile.TiffPage, index: int, content: bytes, out: NDArray[Any
     segment, (sample, _, row, column, _), _ = page.decode(content, index, **tables)
     rows = min(segment.shape[1], page.imagelength - row)
     columns = min(segment.shape[2], page.imagewidth - column)
-    full = page.tilelength if page.is_tiled else page.rowsperstrip
-    if rows < min(full, page.imagelength - row):
-        raise UnreadableFileError("is cut off", "Copy it again from its origin.")
     out[sample, 0, row : row + rows, column : column + columns] = segment[0, :rows, :columns]
 
 

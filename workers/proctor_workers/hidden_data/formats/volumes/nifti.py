@@ -10,18 +10,16 @@ from typing import Any
 
 import nibabel
 import numpy as np
-from nibabel.quaternions import fillpositive, quat2mat
 
 from proctor_workers.hidden_data.case_files import UnreadableFileError
+from proctor_workers.hidden_data.formats.volumes.nifti_place import place_of, place_of_analyze
 from proctor_workers.hidden_data.formats.volumes.payload import (
     GZIP,
     first_bytes,
     unpacked,
 )
 from proctor_workers.hidden_data.formats.volumes.volume import (
-    Matrix,
     Volume,
-    checked_affine,
     checked_shape,
 )
 
@@ -35,13 +33,7 @@ _REFUSED = {
     1: "one-bit values", 32: "complex values", 128: "colours", 1536: "128-bit values",
     1792: "complex values", 2048: "complex values", 2304: "colours",
 }  # fmt: skip
-GEOMETRY = (
-    "pixdim", "xyzt_units", "qform_code", "sform_code", "quatern_b", "quatern_c", "quatern_d",
-    "qoffset_x", "qoffset_y", "qoffset_z", "srow_x", "srow_y", "srow_z",
-)  # fmt: skip
 _TEXTS = ("descrip", "aux_file", "intent_name", "data_type", "db_name")
-_TO_MM = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}  # xyzt_units, its three low bits
-_RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _LARGEST_OFFSET = 1 << 26  # extensions before the voxels
 _ANALYZE_CODES = frozenset({2, 4, 8, 16, 64})
 
@@ -82,15 +74,16 @@ def read_nifti(content: bytes, image: Callable[[], bytes] | None) -> Volume:
     stored = unpacked(content, offset + count * dtype.itemsize, compression)[offset:]
     voxels = stored.view(dtype).reshape(size)
     with np.errstate(all="ignore"):  # what is no number is refused by its outcome
-        affine, oriented = _affine(header, magic)
+        place = place_of(header, size) if magic else place_of_analyze(header)
     slope, inter = _scale(header, magic)
     return Volume(
         voxels=voxels.astype(dtype.newbyteorder("="), copy=False),
-        affine=affine,
-        oriented=oriented,
+        affine=place.affine,
+        oriented=place.oriented,
         slope=slope,
         inter=inter,
-        nifti=_geometry(header) if magic else {},
+        nifti={"sizeof_hdr": int(header["sizeof_hdr"]), **place.fields} if magic else {},
+        doubts=place.doubts,
         source="nifti" if magic else "analyze",
         compression=compression,
         dropped=_dropped(header, magic, offset),
@@ -151,32 +144,6 @@ def _scale(header: Record, magic: bytes) -> tuple[float, float]:
     if not np.isfinite(inter):
         raise UnreadableFileError("has an intercept that is no number", "Export it again.")
     return slope, inter
-
-
-def _affine(header: Record, magic: bytes) -> tuple[Matrix, bool]:
-    """Return the affine in LPS and mm, and whether the file says one: sform, qform, or neither."""
-    to_mm = np.diag([_TO_MM.get(int(header["xyzt_units"]) & 7, 1.0) if magic else 1.0] * 3 + [1.0])
-    pixdim = np.asarray(header["pixdim"], np.float64)
-    if magic and int(header["sform_code"]) > 0:
-        rows = [np.asarray(header[f"srow_{axis}"], np.float64) for axis in "xyz"]
-        return checked_affine(_RAS_TO_LPS @ to_mm @ np.vstack([*rows, [0, 0, 0, 1]])), True
-    spacing = np.abs(np.where(pixdim[1:4] == 0, 1.0, pixdim[1:4]))
-    affine = np.diag([*spacing, 1.0])
-    if not (magic and int(header["qform_code"]) > 0):
-        return checked_affine(to_mm @ affine), False
-    quaternion = np.array([float(header[f"quatern_{one}"]) for one in "bcd"])
-    try:
-        rotation = quat2mat(fillpositive(quaternion, w2_thresh=-1e-5))
-    except ValueError as exc:
-        raise UnreadableFileError("is a damaged NIfTI file", "Export it again.") from exc
-    spacing[2] *= -1.0 if pixdim[0] < 0 else 1.0
-    affine[:3, :3] = rotation * spacing
-    affine[:3, 3] = [float(header[f"qoffset_{axis}"]) for axis in "xyz"]
-    return checked_affine(_RAS_TO_LPS @ to_mm @ affine), True
-
-
-def _geometry(header: Record) -> dict[str, Any]:
-    return {name: np.array(header[name]) for name in ("sizeof_hdr", *GEOMETRY)}
 
 
 def _dropped(header: Record, magic: bytes, offset: int) -> int:

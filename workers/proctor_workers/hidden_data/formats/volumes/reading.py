@@ -23,6 +23,20 @@ from proctor_workers.hidden_data.formats.volumes.safety import made_safe
 from proctor_workers.hidden_data.formats.volumes.volume import Volume
 from proctor_workers.hidden_data.formats.volumes.writing import write_volume
 
+_DOUBTS = {
+    "orientation_unknown": (
+        "The file does not say which side of the patient is left.",
+        "Export it with its orientation (NIfTI sform or qform, NRRD space).",
+    ),
+    "spacing_differs": (
+        "The spacing in pixdim is another than that of the sform; readers take one or the other.",
+        "Write the header anew, so that both say the same.",
+    ),
+    "forms_differ": (
+        "qform and sform put the volume in different places; readers take one or the other.",
+        "Keep the one that the model is meant to see.",
+    ),
+}
 COMPANIONS = (".img", ".raw", ".zraw", ".img.gz", ".raw.gz")  # told by their names alone
 _REFUSED = (".par", ".rec")
 
@@ -87,7 +101,7 @@ def _done(request: ReadRequest, case: CaseFiles, position: int) -> _Done:
         grid=volume.grid(),
         facts=facts,
         artefacts=artefacts,
-        findings=(*safe.findings, *_orientation_findings(volume, source.name)),
+        findings=(*safe.findings, *_place_findings(volume, source.name)),
         actions={"metadata.dropped": volume.dropped} | dict(safe.actions),
     )
 
@@ -130,17 +144,18 @@ def _artefacts(volume: Volume) -> dict[str, Fact]:
     }
 
 
-def _orientation_findings(volume: Volume, name: str) -> tuple[Finding, ...]:
-    if volume.oriented:
-        return ()
-    finding = Finding(
-        code="volume.orientation_unknown",
-        severity=Severity.WARNING,
-        message="The file does not say which side of the patient is left.",
-        cure="Export it with its orientation (NIfTI sform or qform, NRRD space).",
-        file=name,
+def _place_findings(volume: Volume, name: str) -> tuple[Finding, ...]:
+    doubts = (*volume.doubts, *(() if volume.oriented else ("orientation_unknown",)))
+    return tuple(
+        Finding(
+            code=f"volume.{doubt}",
+            severity=Severity.WARNING,
+            message=_DOUBTS[doubt][0],
+            cure=_DOUBTS[doubt][1],
+            file=name,
+        )
+        for doubt in doubts
     )
-    return (finding,)
 
 
 def _grids_differ(request: ReadRequest) -> Finding:

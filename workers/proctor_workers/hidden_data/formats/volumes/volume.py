@@ -36,6 +36,7 @@ class Volume:
     nifti: Mapping[str, Any] = field(default_factory=dict)
     source: str = ""  # nifti, analyze, nrrd or metaimage
     compression: str = "none"
+    doubts: tuple[str, ...] = ()  # about its place; see `reading`
     dropped: int = 0  # fields, extensions and comments that the canonical file does not hold
 
     @property

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from proctor_workers.hidden_data.case_files import CanonicalFile, UnreadableFileError
-from proctor_workers.hidden_data.formats.volumes.nifti import GEOMETRY, LAYOUTS, TYPES
+from proctor_workers.hidden_data.formats.volumes.nifti import LAYOUTS, TYPES
+from proctor_workers.hidden_data.formats.volumes.nifti_place import FIELDS
 from proctor_workers.hidden_data.formats.volumes.volume import Volume
 
 _MAGIC = {348: b"n+1\0", 540: b"n+2\0\r\n\x1a\n"}
@@ -41,10 +42,8 @@ def nifti_header(volume: Volume) -> bytes:
     header["vox_offset"] = size + 4
     header["scl_slope"], header["scl_inter"] = volume.slope, volume.inter
     kept = volume.nifti or _geometry(volume, size)
-    for name in GEOMETRY:
+    for name in FIELDS:
         header[name] = kept[name]
-    header["pixdim"][4:] = 0
-    header["xyzt_units"] = int(header["xyzt_units"]) & 7  # no unit of time
     return header.tobytes() + bytes(4)
 
 
@@ -60,7 +59,7 @@ def _geometry(volume: Volume, size: int) -> dict[str, Any]:
         if np.allclose(rotation.T @ rotation, np.eye(3), atol=1e-4):
             header.set_qform(affine, _SCANNER)
     header["xyzt_units"] = _MM
-    return {name: header[name] for name in GEOMETRY}
+    return {name: header[name] for name in FIELDS}
 
 
 def nrrd_header(volume: Volume) -> bytes:
