@@ -11,9 +11,11 @@ import numpy as np
 import pydicom
 import pytest
 from pydicom.config import disable_value_validation
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
+from pydicom.tag import Tag
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
@@ -301,6 +303,32 @@ def test_directory_of_several_patients_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(UnreadableFileError, match="several patients"):
         read(tmp_path, content, names=["DICOMDIR"])
+
+
+def test_log_says_nothing_of_what_headers_hold(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    dataset = image()
+    for keyword, vr in (("Modality", "CS"), ("PatientBirthDate", "DA"), ("SeriesNumber", "IS")):
+        dataset[keyword] = RawDataElement(
+            Tag(keyword), vr, 12, b"jane doe, 77", 0, False, True
+        )  # fmt: skip
+    dataset.set_original_encoding(False, True, "iso8859")
+
+    with caplog.at_level(0):
+        read(tmp_path, dicom(dataset))
+
+    assert "jane" not in caplog.text
+
+
+def test_same_case_gives_the_same_bytes(tmp_path: Path) -> None:
+    cases = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        content = read(tmp_path / name, ct_slice(1, 0.0), ct_slice(2, 2.0))
+        cases.append([file.sha256 for file in content.files])
+
+    assert cases[0] == cases[1]
 
 
 def test_full_disk_is_no_fault_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

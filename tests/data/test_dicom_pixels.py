@@ -296,6 +296,14 @@ def test_frame_of_another_size_than_the_header_says_never_reaches_a_decoder(
         read(tmp_path, compressed(gradient(), JPEGLSLossless, [bytes(frame)]))
 
 
+def test_frame_without_an_end_is_told(tmp_path: Path) -> None:
+    frame = imagecodecs.jpeg2k_encode(gradient(64, 64), level=0, reversible=True, codecformat="j2k")
+
+    content = read(tmp_path, compressed(gradient(64, 64), JPEG2000Lossless, [frame[:-2]]))
+
+    assert "pixels.frame_without_end" in codes(content)
+
+
 def test_more_pixels_than_a_machine_holds_are_refused_before_they_are_read(tmp_path: Path) -> None:
     with pytest.raises(UnreadableFileError, match="too large once decoded"):
         read(tmp_path, dicom(image(Rows=60_000, Columns=60_000)))

@@ -7,7 +7,7 @@ goes to pydicom's decoders, to which all of them are held equal by the tests.
 
 import io
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import imagecodecs
@@ -168,16 +168,18 @@ def _decoded(original: Original, layout: Layout, content: memoryview) -> Pixels:
     if floats is not None:
         values = _shaped(_raw(content, floats, original, layout.count), layout)
         return Pixels(values=values, photometric=layout.photometric, stored=0, lossy=False)
-    photometric = layout.photometric
+    lossy, photometric, unended = original.syntax in _LOSSY, layout.photometric, False
     if original.element.encapsulated:
-        values, photometric = _encapsulated(original, layout, content)
+        frames = _checked_frames(original, layout, content)
+        values, photometric = _encapsulated(original, layout, frames)
+        unended = original.syntax != RLELossless and not _are_whole(frames)
     elif _is_plain(original, layout):
         values = _shaped(_plain(content, original, layout), layout)
     elif layout.allocated in {8, 16, 32, 64, 1}:
         values, photometric = _by_pydicom(original, layout, content)
     else:
         values = _shaped(_packed(content, layout), layout)
-    return _cleaned(values, photometric, layout, lossy=original.syntax in _LOSSY)
+    return replace(_cleaned(values, photometric, layout, lossy=lossy), unended=unended)
 
 
 def _is_plain(original: Original, layout: Layout) -> bool:
@@ -234,7 +236,8 @@ def _container(layout: Layout) -> str:
     return next(f"<u{size}" for size in (1, 2, 4, 8) if size * 8 >= layout.allocated)
 
 
-def _encapsulated(original: Original, layout: Layout, content: memoryview) -> tuple[Values, str]:
+def _checked_frames(original: Original, layout: Layout, content: memoryview) -> list[bytes]:
+    """Return the compressed frames, of whose size it is known that it is the headers'."""
     if original.syntax in MPEGTransferSyntaxes:
         raise UnreadableFileError("is a video", "Export its frames as images.")
     frames = list(_frames(original, layout, content))
@@ -242,6 +245,10 @@ def _encapsulated(original: Original, layout: Layout, content: memoryview) -> tu
         raise cut_short()
     for frame in frames:
         _check_size(frame_size(frame, original.syntax), layout)
+    return frames
+
+
+def _encapsulated(original: Original, layout: Layout, frames: list[bytes]) -> tuple[Values, str]:
     values = _quickly(frames, original.syntax, layout)
     if values is not None:
         return values, layout.photometric
