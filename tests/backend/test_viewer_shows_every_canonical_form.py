@@ -145,7 +145,7 @@ def table(ending: str) -> bytes:
 WHOLE = [nifti(LPS[:2, :3, :4], np.eye(4)), table("parquet"), HEADER]
 
 
-@settings(max_examples=150, deadline=10_000, derandomize=True)
+@settings(max_examples=60, deadline=10_000, derandomize=True)
 @given(st.data())
 def test_damaged_files_are_unreadable_and_nothing_else(data: st.DataObject) -> None:
     content = bytearray(data.draw(st.sampled_from(WHOLE)))

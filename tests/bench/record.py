@@ -128,6 +128,9 @@ an interval, when the number does.
   the count of repeated cases is cases given to containers less cases of the cohort.
 - **Containers** are compared on one loaded image; the plain process runs the same program, fed and
   read in the same way at window 1.
+- **Staging** reads from an S3 server (rclone) on the same cores into an emptied folder on the same
+  disk, signing of addresses included. Where CPU seconds are given they are those of client and
+  server together.
 - **Slow comparators** run few resamples and are scaled, as their rows say.
 """
 

@@ -1,6 +1,8 @@
 """Slides for tests: real histology as SVS, pyramid TIFF and OME-TIFF, with planted names."""
 
 import struct
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -91,6 +93,19 @@ def write_ome(path: Path) -> Path:
         out.write(halves(base, 4), subfiletype=1, **coded)
         out.write(label(), photometric="rgb", metadata={"Name": f"label {NAME}"})
     return path
+
+
+def apart(program: str, *words: Path) -> str:
+    """Run Python in a process of its own: wsidicom changes pydicom's behaviour for all."""
+    command = [sys.executable, "-W", "ignore", "-c", "import sys\n" + program]
+    done = subprocess.run([*command, *map(str, words)], capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+def to_dicom(svs: Path, folder: Path) -> Path:
+    program = "from wsidicomizer import WsiDicomizer\nWsiDicomizer.convert(*sys.argv[1:])"
+    apart(program, svs, folder)
+    return folder
 
 
 def with_comments(path: Path) -> Path:

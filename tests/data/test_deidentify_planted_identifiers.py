@@ -13,6 +13,7 @@ import tifffile
 from PIL import Image, PngImagePlugin
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
+from tests.data import signal_files, slide_files
 from tests.data.deidentify_files import (
     NAME,
     all_bytes,
@@ -23,6 +24,7 @@ from tests.data.deidentify_files import (
     written,
 )
 
+from proctor_workers.hidden_data.case_files import UnreadableFileError
 from proctor_workers.hidden_data.deidentify.headers import GRANTABLE
 from proctor_workers.hidden_data.deidentify.profile import Deidentification, Option
 from proctor_workers.hidden_data.formats.registry import read_case
@@ -229,6 +231,43 @@ def test_a_planted_name_is_in_no_byte_of_the_canonical_file(
         f"{content.facts} {content.artefacts} {[(f.message, f.values) for f in content.findings]}"
     )
     assert NAME not in told.upper()
+
+
+def in_a_slides_texts_and_label(folder: Path) -> tuple[Path, ...]:
+    return (slide_files.write_svs(folder / "planted.svs"),)
+
+
+def in_a_wfdb_records_comments(folder: Path) -> tuple[Path, ...]:
+    return signal_files.write_wfdb(folder, signal_files.wave())
+
+
+def in_an_edf_header(folder: Path) -> tuple[Path, ...]:
+    return (signal_files.write_edf(folder / "planted.edf", signal_files.wave()),)
+
+
+@pytest.mark.parametrize(
+    "plant", [in_a_slides_texts_and_label, in_a_wfdb_records_comments, in_an_edf_header]
+)
+def test_a_planted_name_is_in_no_byte_of_a_slide_or_signal(
+    plant: Callable[[Path], tuple[Path, ...]], tmp_path: Path
+) -> None:
+    asked = request(tmp_path, *plant(tmp_path), deidentification=EVERYTHING)
+    content = read_case(asked)
+    assert not stands_in(slide_files.NAME, all_bytes(asked.folder))
+    told = [content.facts, content.artefacts, *((f.message, f.values) for f in content.findings)]
+    assert slide_files.NAME not in str(told).upper()
+
+
+@pytest.mark.parametrize("value", ["Dr. Osler", "jane@example.org", "+41 44 123 45 67", "P001"])
+def test_a_cases_table_with_an_identifier_is_cleaned_or_refused(value: str, tmp_path: Path) -> None:
+    path = tmp_path / "planted.csv"
+    path.write_text(f"time,note\n0,stable\n1,{value} called\n")
+    with pytest.raises(UnreadableFileError) as raised:
+        read_case(request(tmp_path, path))
+    assert value not in str(raised.value)
+    asked = request(tmp_path, path, deidentification=Deidentification(text_columns=("note",)))
+    read_case(asked)
+    assert not stands_in(value, all_bytes(asked.folder))
 
 
 def test_a_name_in_the_high_bits_is_gone_from_the_bits_too(tmp_path: Path) -> None:

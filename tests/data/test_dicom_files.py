@@ -204,6 +204,9 @@ def test_nothing_identifying_is_left_in_headers_sequences_overlays_or_behind_the
     measures.PixelSpacing, measures.PatientName = [1, 1], "JANEDOE"
     shared = Dataset()
     shared.PixelMeasuresSequence = [measures]
+    scale = Dataset()
+    scale.RescaleSlope, scale.RescaleIntercept, scale.RescaleType = 1, 0, "JANEDOE"
+    shared.PixelValueTransformationSequence = [scale]
     region = Dataset()
     region.PhysicalDeltaX, region.RegionDataType = 0.1, 1
     region.add_new(0x00091010, "LO", "JANEDOE")
@@ -212,6 +215,8 @@ def test_nothing_identifying_is_left_in_headers_sequences_overlays_or_behind_the
         SharedFunctionalGroupsSequence=[shared],
         SequenceOfUltrasoundRegions=[region],
         PatientComments="JANEDOE",
+        DoseUnits="JANEDOE",
+        ColorSpace="JANEDOE",
         IconImageSequence=[image(gradient(4, 4), PatientName="JANEDOE")],
     )
     dataset.add_new(0x60003000, "OW", b"JANEDOE.")
@@ -329,6 +334,15 @@ def test_same_case_gives_the_same_bytes(tmp_path: Path) -> None:
         cases.append([file.sha256 for file in content.files])
 
     assert cases[0] == cases[1]
+
+
+def test_makers_own_coding_is_refused_by_its_name(tmp_path: Path) -> None:
+    content = dicom(image()).replace(
+        b"\x14\x001.2.840.10008.1.2.1\0", b"\x14\x001.2.840.113619.5.2\0\0"
+    )
+
+    with pytest.raises(UnreadableFileError, match="an unknown transfer syntax"):
+        read(tmp_path, content)
 
 
 def test_full_disk_is_no_fault_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -153,6 +153,13 @@ def test_series_without_a_head_is_held_back_where_faces_are_to_go(tmp_path: Path
         read(tmp_path, *SLICES, deidentification=Deidentification(faces=Faces.REMOVE))
 
 
+def test_slices_in_which_no_face_can_be_looked_for_are_held_back(tmp_path: Path) -> None:
+    plan = Deidentification(faces=Faces.REMOVE)
+
+    with pytest.raises(QuarantineError, match="no face can be found"):
+        read(tmp_path, *SLICES, ct_slice(9, 99.0), deidentification=plan)
+
+
 def test_colours_make_no_volume(tmp_path: Path) -> None:
     colours = np.zeros((3, 5, 5, 3), np.uint8)
 

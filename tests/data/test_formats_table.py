@@ -94,7 +94,8 @@ stand after the pixels are never kept.
 A volume that becomes NIfTI keeps its stored values, with slope and intercept in the header (32-bit
 floats). NRRD has no place for them, and slices of a PET series may each have their own: then values
 are scaled, as whole numbers where slope and intercept are whole, else as floats of 32 bits (64
-where the stored values have more than 24), from which each stored value can be had back.
+where the stored values have more than 24), from which each stored value can be had back. A single
+picture stays DICOM; slices that make no single volume are refused, with the reason.
 
 Segmentations, structure sets and structured reports are read as reference standard
 (`reference_file`), never as an image. Videos, presentation states, plans and documents are refused.

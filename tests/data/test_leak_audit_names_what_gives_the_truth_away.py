@@ -248,17 +248,17 @@ def test_the_same_cases_in_another_order_give_the_same_audit():
     assert audit(shuffled, seed=9) == audit(cases, seed=9)
 
 
-def test_null_cohorts_are_held_back_less_than_once_in_a_hundred():
-    """300 cohorts of 45 patients; sick ones have more cases, and traces go by patient.
+def test_null_cohorts_meet_a_small_p_no_more_often_than_it_says():
+    """150 cohorts of 45 patients; sick ones have more cases, and traces go by patient.
 
-    With 99 permutations p < 0.01 is out of reach, so the test asks at 199. Under a rate of 1 %,
-    more than 9 of 300 have a probability below 0.1 % (binomial).
+    At a rate of 5 %, more than 17 of 150 have a probability below 0.1 %, at one of 1 % more than 6
+    (binomial). Without the adjustment for eight tests a third of the cohorts have such a p.
     """
-    held_back = sum(
-        bool(blocking(audit(null(seed), seed=seed, permutations=199))) for seed in range(300)
-    )
+    audits = [audit(null(seed), seed=seed, permutations=199) for seed in range(150)]
 
-    assert held_back <= 9
+    least = [min(test.p for test in one.tests if test.family == "artefact") for one in audits]
+    assert sum(p <= 0.05 for p in least) <= 17
+    assert sum(bool(blocking(one)) for one in audits) <= 6
 
 
 def null(seed: int) -> list[IngestedCase]:
@@ -266,7 +266,7 @@ def null(seed: int) -> list[IngestedCase]:
     cases = []
     for patient in range(45):
         sick = draw.random() < 0.4
-        own = {f"edge{n}": float(draw.normal()) for n in range(3)}
+        own = {f"edge{n}": float(draw.normal()) for n in range(5)}
         for _ in range(1 + int(draw.integers(1 + 2 * sick + 1))):
             near = {name: value + 0.1 * float(draw.normal()) for name, value in own.items()}
             cases.append(

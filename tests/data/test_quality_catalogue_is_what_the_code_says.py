@@ -17,7 +17,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "reference" / "quality-report.md"
 FAMILY = re.compile(r"[a-z]+\.[a-z_]+")
 SEVERITY = re.compile(r"\bSeverity\.(ERROR|WARNING|NOTE)\b")
 # Modules whose codes are put together from a prefix and a word.
-PREFIXED = {"formats/series.py": "geometry."}
+PREFIXED = {"formats/series.py": "geometry.", "formats/volumes/reading.py": "volume."}
 
 
 def severities_of(node: ast.AST) -> set[Severity]:
@@ -33,11 +33,16 @@ def words(node: ast.AST, prefix: str) -> Iterator[str]:
                 yield text
 
 
+def _is_table(node: ast.Dict) -> bool:
+    """Say whether a dictionary gives each code its sentences."""
+    return all(isinstance(value, ast.Tuple) for value in node.values)
+
+
 def told(path: Path) -> Iterator[tuple[str, set[Severity]]]:
     """Yield the codes in a module's findings, and the severities that stand beside them.
 
     A code is the keyword `code` of a call, or the first of the arguments of a call, or of a tuple,
-    that holds a severity too.
+    that holds a severity too; or a key of a table in a module that puts its codes together.
     """
     prefix = PREFIXED.get(str(path.relative_to(CODE)), "")
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
@@ -46,6 +51,14 @@ def told(path: Path) -> Iterator[tuple[str, set[Severity]]]:
             parts = [*node.args, *keywords.values()]
             first = keywords.get("code") or (node.args[0] if node.args else None)
             named = "code" in keywords
+        elif prefix and isinstance(node, ast.Dict) and _is_table(node):
+            yield from (
+                (code, set())
+                for key in node.keys
+                if isinstance(key, ast.Constant)
+                for code in words(key, prefix)
+            )
+            continue
         elif isinstance(node, ast.Tuple):
             parts, named = list(node.elts), False
             first = parts[0] if parts else None
@@ -83,6 +96,17 @@ def test_every_entry_is_of_a_family_and_has_its_severities_in_order() -> None:
     for code, entry in CATALOGUE.items():
         assert code.partition(".")[0] in FAMILIES, code
         assert list(entry.severities) == sorted(entry.severities, key=order.index), code
+
+
+@pytest.mark.parametrize("code", CATALOGUE)
+def test_a_finding_of_the_catalogue_is_made_somewhere(code: str) -> None:
+    family, _, word = code.partition(".")
+    said = "\n".join(
+        path.read_text("utf-8") for path in MODULES if not path.name.startswith("catalogue_of")
+    )
+
+    composed = f'code=f"{family}.{{' in said and f'"{word}"' in said
+    assert f'"{code}"' in said or composed, f"nothing makes {code}: take it out of the catalogue"
 
 
 def tables() -> str:

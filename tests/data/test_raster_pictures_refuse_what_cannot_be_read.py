@@ -71,7 +71,7 @@ def test_what_is_tampered_with_below_is_read_when_whole(name: str) -> None:
 
 
 @settings(
-    max_examples=400, deadline=10_000, suppress_health_check=[HealthCheck.too_slow],
+    max_examples=200, deadline=10_000, suppress_health_check=[HealthCheck.too_slow],
     derandomize=True,
 )  # fmt: skip
 @given(ANY_TAMPERED, st.sampled_from(["png", "tiff"]))

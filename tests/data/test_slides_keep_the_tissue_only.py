@@ -23,7 +23,8 @@ from tests.data.slide_files import (
     write_svs,
 )
 
-from proctor_sdk.fingerprints.pixels import pixel_digest
+from proctor_sdk.fingerprints.images import read_pixels
+from proctor_sdk.fingerprints.pixels import perceptual_hash, pixel_digest
 from proctor_workers.hidden_data.case_files import (
     CaseContent,
     QuarantineError,
@@ -159,6 +160,17 @@ def test_the_digest_is_that_of_the_smallest_level(tmp_path: Path) -> None:
 
     assert file.decoded_pixel_sha256 == pixel_digest(halves(tissue(), 4))
     assert file.perceptual_hash
+
+
+def test_a_vendor_who_trained_on_the_slide_has_the_same_digest(tmp_path: Path) -> None:
+    path = write_svs(tmp_path / "slide.svs")
+
+    file = read(tmp_path, path).files[0]
+
+    pixels = read_pixels(path)
+    assert pixels is not None
+    assert pixel_digest(pixels) == file.decoded_pixel_sha256
+    assert perceptual_hash(pixels) == file.perceptual_hash
 
 
 def test_facts_tell_scale_and_levels(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def test_what_is_tampered_with_below_is_read_when_whole(name: str) -> None:
 
 
 @settings(
-    max_examples=300,
+    max_examples=150,
     deadline=10_000,
     suppress_health_check=[HealthCheck.too_slow],
     derandomize=True,

@@ -63,6 +63,9 @@ def test_two_versions_are_compared_by_case_and_column(lab, first, second):
     }  # fmt: skip
     assert found["columns"] == {"reference_value": 1}
     assert found["older"]["id"] == first
+    told = lab["data_partner"].cli("cohort", "compare", first, second["id"]).stdout
+    assert "version 1 to version 2" in told
+    assert "reference_value: 1 cases" in told
 
 
 def test_a_version_may_be_the_one_before_without_some_cases(lab, second):
@@ -79,18 +82,31 @@ def examined(lab: Lab, public_cohort: str, unruly_archive: Path) -> tuple[str, s
     study, idle = (lab.study(cohort, public_cohort) for _ in range(2))
     view = lab.settle(lab.submit(study, unruly_archive))
     assert view["state"] == "DECIDED", view
+    question(lab, view["report"])
     lab.release(view["report"])
     return cohort, view["report"], view["id"], idle
+
+
+def question(lab: Lab, report: str) -> None:
+    """Question an error and a concordant case; have the first answered."""
+    for outcome in ("false_positive", "as_reference"):
+        cases = lab["reviewer"].get(f"/reports/{report}/cases?outcome={outcome}")["cases"]
+        body = {"case": cases[0]["case"], "question": f"Is this so ({outcome})?"}
+        lab["reviewer"].post(f"/reports/{report}/queries", body)
+    asked = json.loads(lab["data_partner"].cli("cohort", "queries", "--json").stdout)
+    first = next(one["id"] for one in asked if "false_positive" in one["question"])
+    lab["data_partner"].cli("cohort", "answer", first, "stands", "--text", "Seen twice.")
 
 
 @pytest.fixture(scope="module")
 def withdrawn(lab: Lab, examined: tuple[str, str, str, str]) -> dict:
     cohort, *_ = examined
-    body = {"patient": "p7", "reason": "Consent was taken back.", "password": PASSWORD}
-    lab["data_partner"].post(f"/cohorts/{cohort}/patients/withdraw", body)
+    words = ("cohort", "withdraw-patient", cohort, "--reason", "Consent was taken back.")
+    lab["data_partner"].cli(*words, "--password-stdin", input=f"p7\n{PASSWORD}\n")
 
     def asked() -> dict:
-        return lab["data_partner"].get(f"/cohorts/{cohort}/withdrawals")["withdrawals"][0]
+        found = lab["data_partner"].cli("cohort", "withdrawals", cohort, "--json").stdout
+        return json.loads(found)[0]
 
     return wait(asked, {"ERASED", "REFUSED"})
 
@@ -103,14 +119,6 @@ def test_a_withdrawn_patient_leaves_a_version_without_and_a_tombstone(lab, exami
     assert lab["data_partner"].get(f"/cohorts/{examined[0]}")["state"] == "WITHDRAWN"
 
 
-def test_nothing_stored_names_the_withdrawn_patient(lab, examined, withdrawn):
-    (record,) = find(lab, "withdrawals", cohort=examined[0])
-    assert not {record["sealed"], record["patient"], record["gone"]} - {None}
-    for bucket in ("hidden", "reference", "quarantine"):
-        for path in (lab.stack.home.buckets / bucket).rglob(f"*{examined[0]}*/**/*.csv"):
-            raise AssertionError(path)
-
-
 def test_the_evidence_holds_one_case_less(lab, examined, withdrawn):
     (evaluation,) = find(lab, "evaluations", entry=examined[2], kind="hidden")
     records = find(lab, "shards", evaluation=evaluation["_id"])
@@ -119,6 +127,16 @@ def test_the_evidence_holds_one_case_less(lab, examined, withdrawn):
         content = (lab.stack.home.buckets / "predictions" / part["key"]).read_bytes()
         lines += len(content.splitlines())
     assert lines == 59
+
+
+def test_only_the_full_edition_counts_the_questions(lab, examined):
+    counts = {"asked": 2, "stands": 1, "will_change": 0, "open": 1, "concordant": 1}
+    for role, edition in (("data_partner", "full"), ("vendor_regulatory", "submission")):
+        content = lab[role].ask("GET", f"/reports/{examined[1]}/editions/{edition}").content
+        document = json.loads(zipfile.ZipFile(io.BytesIO(content)).read("edition.json"))
+        assert document["queries"] == (counts if edition == "full" else None)
+        text = zipfile.ZipFile(io.BytesIO(content)).read("report.html").decode()
+        assert ("Questions on the reference standard" in text) == (edition == "full")
 
 
 def test_the_signed_results_stay_and_the_report_is_marked(lab, examined, withdrawn, tmp_path):

@@ -79,9 +79,12 @@ class StudyRun:
             name = f"{self.material.name} {kind}"
             cohort = partner.cli("cohort", "add", table, "--name", name, *options)
         with self.show.step("platform", "ingests: de-identifies, rewrites, hashes"):
-            view = _wait(lambda: partner.api.get(f"/cohorts/{cohort}"), {"READY", "REJECTED"})
+            view = _wait(
+                lambda: partner.api.get(f"/cohorts/{cohort}"), {"READY", "HELD", "REJECTED"}
+            )
         if view["state"] != "READY":
-            raise PlatformError(f"The cohort was rejected: {view.get('problems')}")
+            why = view.get("problems") or view.get("findings")
+            raise PlatformError(f"The cohort is {view['state']}: {why}")
         note.write_text(json.dumps({"table": digest, "cohort": cohort}), encoding="utf-8")
         return cohort
 

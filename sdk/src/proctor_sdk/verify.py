@@ -83,7 +83,7 @@ def verify_package(path: Path, trusted: Mapping[str, bytes]) -> Verified:
     subjects = _subjects(statement)
     name = _edition_name(files, subjects)
     count = _check_files(files, name, subjects)  # 4
-    erased = _erased(files)
+    erased = f"{EVIDENCE}/{WITHDRAWN}" in files
     edition = _document(files, EDITION, step=5)
     _check_edition(edition, name, predicate, subjects)  # 5
     leaves = _check_results(edition, predicate)  # 6
@@ -191,7 +191,7 @@ def _check_files(files: Mapping[str, bytes], edition: str, subjects: Mapping[str
 def _file_problems(
     files: Mapping[str, bytes], edition: str, subjects: Mapping[str, str]
 ) -> Iterator[Problem]:
-    erased = _erased(files)
+    erased = _erased(files, edition, subjects)
     for path, content in files.items():
         signed = subjects.get(f"{edition}/{path}", subjects.get(path))
         if path in erased and signed is None:
@@ -208,15 +208,19 @@ def _file_problems(
             yield Problem(source=path, what="is missing from the package", cure="")
 
 
-def _erased(files: Mapping[str, bytes]) -> set[str]:
+def _erased(
+    files: Mapping[str, bytes], edition: str, subjects: Mapping[str, str]
+) -> frozenset[str]:
     """Return the paths that may be missing or stand unsigned, since a patient was withdrawn.
 
     The evidence of single cases is erased then. Results and text are signed and stay.
     """
     note = f"{EVIDENCE}/{WITHDRAWN}"
-    if not is_withdrawn_document(files.get(note, b"")):
-        return set()
-    return {note, *(f"{EVIDENCE}/{name}" for name in TOLD_OF_CASES)}
+    told = frozenset(f"{EVIDENCE}/{name}" for name in TOLD_OF_CASES)
+    had_evidence = any(f"{edition}/{path}" in subjects for path in told)
+    if not had_evidence or not is_withdrawn_document(files.get(note, b"")):
+        return frozenset()
+    return told | {note}
 
 
 def _check_edition(

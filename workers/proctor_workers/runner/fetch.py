@@ -25,7 +25,7 @@ from proctor_workers.runner.prefetch import Calm
 
 CASES_AHEAD = 32
 BYTES_AHEAD = 256 << 20
-THREADS = 6
+THREADS = min(16, 4 + (os.cpu_count() or 1))  # most of a fetch is the kernel's work
 CHUNK = 1 << 20
 
 

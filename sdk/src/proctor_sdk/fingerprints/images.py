@@ -1,5 +1,7 @@
 """Decodes the training images of a vendor, one file at a time: DICOM, NIfTI, PNG, JPEG, TIFF.
 
+Of a whole slide its smallest level is taken, which is what the other side has.
+
 Needs the extra `fingerprints` (numpy, pydicom, nibabel, pillow); DICOM of compressed syntaxes
 needs a decoder that pydicom finds, such as pylibjpeg.
 """
@@ -7,6 +9,7 @@ needs a decoder that pydicom finds, such as pylibjpeg.
 from __future__ import annotations
 
 import warnings
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import nibabel
@@ -14,7 +17,10 @@ import numpy as np
 import pydicom
 from PIL import Image
 
+from proctor_sdk.fingerprints import slides
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -50,13 +56,31 @@ def _decoded(path: Path) -> Pixels | None:
     with path.open("rb") as file:
         head = file.read(_DICOM_AT + 4)
     if head[_DICOM_AT:] == b"DICM" or path.suffix.lower() in {".dcm", ".ima"}:
-        values: Pixels = pydicom.dcmread(path, force=True).pixel_array
+        header = pydicom.dcmread(path, force=True)
+        if header.get("SOPClassUID") == slides.SOP_CLASS:
+            return slides.dicom_level(header)
+        values: Pixels = header.pixel_array
         return values
     if path.name.lower().endswith(_NIFTI):
         stored: Pixels = np.asarray(nibabel.load(path).dataobj.get_unscaled())
         return stored.T
-    with Image.open(path) as picture:
+    with _large_pictures(), Image.open(path) as picture:
+        level = slides.smallest_level(picture)
+        if level is not None:
+            return _frame(picture, level)
+        if picture.width * picture.height > slides.LARGEST_PLAIN:
+            return None
         return np.stack([_frame(picture, number) for number in range(_frames(picture))]).squeeze()
+
+
+@contextmanager
+def _large_pictures() -> Iterator[None]:
+    """Let Pillow open a slide of any size; only its smallest level is decoded."""
+    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+    try:
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit
 
 
 def _frames(picture: Image.Image) -> int:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 from pydicom.dataset import Dataset
+from scipy import ndimage
 
 from proctor_workers.hidden_data.case_files import QuarantineError
 from proctor_workers.hidden_data.deidentify.items import UNREADABLE
@@ -22,6 +23,8 @@ from proctor_workers.hidden_data.findings import Finding, Severity
 
 _MONOCHROME = frozenset({"MONOCHROME1", "MONOCHROME2", "PALETTE COLOR"})
 _LOOKED_AT = 3  # frames of a multi-frame picture: first, middle, last
+_ENLARGED_TO = 1024  # pixels of a side; smaller pictures are doubled, as small ones have small text
+_NEAR = 31  # pixels around one, of which it may differ
 _BORDER = 3  # pixels around a box, of which its background is taken
 
 
@@ -46,7 +49,8 @@ def clean_pixels(
     Pixels are [frames ×] rows × columns [× samples], samples last where `photometric` is a colour.
     `regions` are where the picture itself is (`ultrasound_regions`); around them all is blanked.
     Text is looked for in the first, middle and last frame and in the brightest and darkest values
-    over all frames, and blanked in every frame. KEEP looks at nothing.
+    over all frames, by its value and by its contrast, and blanked in every frame. KEEP looks at
+    nothing.
 
     Raises:
         QuarantineError: text was found, and a person is to look.
@@ -108,7 +112,8 @@ def _frames(pixels: Pixels, photometric: str) -> Pixels:
 def _found(frames: Pixels) -> tuple[Region, ...]:
     """Return where text is found in any view; what overlaps is one place."""
     places: list[Region] = []
-    for region in (found for view in _views(frames) for found in text_regions(view)):
+    views = _views(frames)
+    for region in (found for view, larger in views for found in text_regions(view, larger)):
         one = region
         while touching := next((place for place in places if one.touches(place)), None):
             places.remove(touching)
@@ -117,38 +122,46 @@ def _found(frames: Pixels) -> tuple[Region, ...]:
     return tuple(places)
 
 
-def _views(frames: Pixels) -> Iterator[Frame]:
-    """Yield 8-bit pictures in which any text shows."""
+def _views(frames: Pixels) -> Iterator[tuple[Frame, int]]:
+    """Yield 8-bit pictures in which any text shows, and how much larger each is than the frames."""
     picked = {0, len(frames) // 2, len(frames) - 1}
     still = [frames[number] for number in sorted(picked)]
     if len(frames) > _LOOKED_AT:
         still += [frames.max(axis=0), frames.min(axis=0)]
     for picture in still:
-        yield from _windowed(picture)
+        values = picture[..., 0] if picture.shape[-1] == 1 else picture
+        yield _whole_range(values), 1
+        flat = _local_contrast(values)
+        if max(flat.shape[:2]) > _ENLARGED_TO:
+            yield flat, 1
+        else:
+            yield flat.repeat(2, axis=0).repeat(2, axis=1), 2
 
 
-def _windowed(picture: Pixels) -> Iterator[Frame]:
-    """Yield a picture over its whole range, and over the range of nearly all of its values.
-
-    Text has an extreme value, so that the whole range shows it; unless a few still more extreme
-    values leave it no contrast.
-    """
-    values = picture[..., 0] if picture.shape[-1] == 1 else picture
-    whole = float(values.min()), float(values.max())
+def _whole_range(values: Pixels) -> Frame:
+    """Return a picture over its whole range: text has an extreme value as a rule."""
     if values.dtype == np.uint8:
-        yield np.ascontiguousarray(values)
-        return
-    yield _scaled(values, *whole)
-    low, high = (float(value) for value in np.percentile(values[::2, ::2], (0.5, 99.5)))
-    if high - low < (whole[1] - whole[0]) / 2:
-        yield _scaled(values, low, high)
+        return np.ascontiguousarray(values)
+    low, high = float(values.min()), float(values.max())
+    scaled: Frame = ((values.astype(np.float32) - low) * (255 / ((high - low) or 1))).astype(
+        np.uint8
+    )
+    return scaled
 
 
-def _scaled(values: Pixels, low: float, high: float) -> Frame:
-    span = (high - low) or 1.0
-    scaled = (values.astype(np.float32) - low) * (255 / span)
-    clipped: Frame = np.clip(scaled, 0, 255).astype(np.uint8)
-    return clipped
+def _local_contrast(values: Pixels) -> Frame:
+    """Return what differs from its surroundings, in units of how much these differ.
+
+    Text shows here that is no brighter than the rest of the picture, or whose contrast a few
+    extreme values elsewhere take away.
+    """
+    plain = values.astype(np.float32)
+    window = (_NEAR, _NEAR, 1)[: values.ndim]
+    around = (2 * _NEAR, 2 * _NEAR, 1)[: values.ndim]
+    differences = plain - ndimage.uniform_filter(plain, window)
+    spread = np.sqrt(ndimage.uniform_filter(differences**2, around)) + 1e-3
+    shown: Frame = np.clip(127 + 40 * differences / spread, 0, 255).astype(np.uint8)
+    return shown
 
 
 def _blanked(

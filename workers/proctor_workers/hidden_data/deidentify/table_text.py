@@ -6,9 +6,10 @@ names of files tell too much.
 """
 
 import json
+import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
@@ -22,6 +23,8 @@ from proctor_workers.hidden_data.rows import Row
 
 _PLAIN = ("site", "reference_value", "reference_method", "sampling_stratum")
 _SHORTEST_ID = 4  # signs of a patient's or case's name that are looked for in other columns
+_TELLING_NUMBER = 7  # digits; a shorter one is a measured value now and then
+_EQUAL_SHARE = 0.1  # of rows in which a column's number is the patient's own
 _FEWEST_ROWS = 10  # from which the share of different values says something
 _UNIQUE_SHARE = 0.9
 _MOST_FILE_NAMES = 2_000  # looked at; a partner names files by one rule
@@ -43,7 +46,7 @@ class _Column:
     identifying: Counter[str] = field(default_factory=Counter)  # kind → rows
     values: set[str] = field(default_factory=set)
     shapes: Counter[str] = field(default_factory=Counter)
-    over_age: int = 0
+    equal: int = 0  # rows whose short number is the patient's or case's own
 
 
 def scan_table(rows: Sequence[Row]) -> tuple[Finding, ...]:
@@ -150,10 +153,12 @@ def _own_names(row: Row) -> tuple[str, ...]:
     return tuple(name.casefold() for name in names if len(name) >= _SHORTEST_ID)
 
 
-def _look(column: _Column, name: str, text: str, own: Iterable[str]) -> None:
+def _look(column: _Column, name: str, text: str, own: Collection[str]) -> None:
     column.rows += 1
     folded = text.casefold()
-    if any(one in folded for one in own):
+    if math.isfinite(_number(text)) and len(text) < _TELLING_NUMBER:
+        column.equal += folded in own
+    elif any(one in folded for one in own):
         column.identifying["the name of a patient or case"] += 1
     for kind in _kinds(text):
         column.identifying[kind] += 1
@@ -193,6 +198,9 @@ def _shape(text: str) -> str:
 
 def _finding(name: str, column: _Column) -> Finding | None:
     said = [f"{kind} in {rows} rows" for kind, rows in column.identifying.most_common(3)]
+    # A measured value equals a patient's number now and then; a column of them does so throughout.
+    if column.equal > _EQUAL_SHARE * column.rows:
+        said.append(f"the number of a patient or case in {column.equal} rows")
     words = _words(name.split(".", maxsplit=1)[-1])
     if words & TELLING_COLUMNS or any(words.issuperset(pair) for pair in _TELLING_PAIRS):
         said.append("a name that says so")

@@ -49,17 +49,17 @@ class Region:
         )
 
 
-def text_regions(frame: Frame) -> tuple[Region, ...]:
+def text_regions(frame: Frame, larger: int = 1) -> tuple[Region, ...]:
     """Return where text stands in an 8-bit frame, rows × columns or rows × columns × 3.
 
-    Markers of side and view, and texts of one or two signs, are left: they name nobody.
+    Markers of side and view, and texts of one or two signs, are left: they name nobody. Boxes are
+    those of the picture of which the frame is an enlargement, `larger` times.
     """
-    found: list[Region] = []
-    for top, left, tile in _tiles(frame):
-        found += [
-            _moved(region, top, left, frame.shape) for region in _recognised(_as_colour(tile))
-        ]
-    return tuple(found)
+    return tuple(
+        _moved(region, top, left, frame.shape, larger)
+        for top, left, tile in _tiles(frame)
+        for region in _recognised(_as_colour(tile))
+    )
 
 
 def _recognised(tile: Frame) -> Iterator[Region]:
@@ -103,12 +103,13 @@ def _starts(side: int) -> range:
     return range(0, max(1, side - _OVERLAP), _TILE - _OVERLAP)
 
 
-def _moved(region: Region, top: int, left: int, shape: tuple[int, ...]) -> Region:
+def _moved(region: Region, top: int, left: int, shape: tuple[int, ...], larger: int) -> Region:
+    """Return a tile's box in the picture."""
     return Region(
-        top=max(0, region.top + top),
-        left=max(0, region.left + left),
-        bottom=min(shape[0], region.bottom + top),
-        right=min(shape[1], region.right + left),
+        top=max(0, region.top + top) // larger,
+        left=max(0, region.left + left) // larger,
+        bottom=-(-min(shape[0], region.bottom + top) // larger),
+        right=-(-min(shape[1], region.right + left) // larger),
         score=region.score,
     )
 

@@ -234,8 +234,8 @@ def _kept(tile: bytes, level: Level) -> bytes:
     if compression in {DEFLATE, OLD_DEFLATE}:
         inflater = zlib.decompressobj()
         _whole(inflater.decompress(tile, tiling.tile_bytes), tiling)
-        inflater.decompress(inflater.unconsumed_tail, 1)  # the checksum, and no byte more
-        if not inflater.eof:
+        more = inflater.decompress(inflater.unconsumed_tail, 1)  # only the checksum is left
+        if more or not inflater.eof:
             raise CodestreamError("a tile that does not end")
         return tile[: len(tile) - len(inflater.unused_data)]
     decode = imagecodecs.lzw_decode if compression == LZW else imagecodecs.packbits_decode

@@ -148,7 +148,7 @@ class _Case:
         self._actions: Counter[str] = Counter(
             associated_images_dropped=len(request.files) - len(instances)
         )
-        self._overview: Pixels = np.zeros((0, 0), np.uint8)
+        self._traces: dict[str, Fact] = {}
 
     def content(self) -> CaseContent:
         self._check_shapes()
@@ -157,11 +157,8 @@ class _Case:
         for position, instance in enumerate(self._instances):
             with blamed(instance.file.name):
                 file = self._written(position, instance)
-                if instance is smallest:
-                    self._overview = _overview(instance)
-                    policy = burned_in_policy(self._request.deidentification)
-                    self._actions.update(search_for_text(self._overview, policy))
-                    file = fingerprinted(file, self._overview, self._overview, file.source_sha256)
+                if any(instance is one for one in smallest):
+                    file = self._fingerprinted(file, instance)
                 files.append(file)
         return CaseContent(
             files=tuple(files),
@@ -184,13 +181,14 @@ class _Case:
                     file=instance.file.name,
                 )
 
-    def _smallest(self) -> _Instance | None:
-        """Return the smallest level of the first slide, if it is small enough to be decoded."""
-        series = str(self._instances[0].header.get("SeriesInstanceUID"))
-        last = [one for one in self._instances if str(one.header.SeriesInstanceUID) == series][-1]
-        columns, rows = last.size
-        whole = last.frames.count == _tiles(last)
-        return last if whole and columns * rows <= LARGEST_OVERVIEW else None
+    def _smallest(self) -> list[_Instance]:
+        """Return each slide's smallest level, where it is small enough to be decoded."""
+        last = {str(one.header.get("SeriesInstanceUID")): one for one in self._instances}
+        return [
+            one
+            for one in last.values()
+            if one.frames.count == _tiles(one) and one.size[0] * one.size[1] <= LARGEST_OVERVIEW
+        ]
 
     def _written(self, position: int, instance: _Instance) -> CanonicalFile:
         dataset, actions = slide_headers(instance.header, self._request, self._uids)
@@ -209,6 +207,14 @@ class _Case:
             original_uid=str(instance.header.get("SOPInstanceUID") or ""),
             source_sha256=_sha256(instance.file.path),
         )
+
+    def _fingerprinted(self, file: CanonicalFile, instance: _Instance) -> CanonicalFile:
+        picture = _overview(instance)
+        policy = burned_in_policy(self._request.deidentification)
+        self._actions.update(search_for_text(picture, policy))
+        if not self._traces:
+            self._traces = traces(picture, bits_stored=instance.frames.bits)
+        return fingerprinted(file, picture, picture, file.source_sha256)
 
     def _facts(self) -> dict[str, Fact]:
         base = self._instances[0]
@@ -234,9 +240,8 @@ class _Case:
 
     def _artefacts(self) -> dict[str, Fact]:
         base = self._instances[0]
-        found = traces(self._overview, bits_stored=base.frames.bits) if self._overview.size else {}
         lossy = str(base.header.get("LossyImageCompression")) == "01"
-        return found | {
+        return self._traces | {
             "tile_compression": str(base.frames.syntax),
             "tile_coarseness": _coarseness(base),
             "lossy_before": float(lossy),

@@ -26,9 +26,12 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_ .,%/()\[\]+-]{0,63}")
 _PERSON = frozenset({"patient", "pat", "subject", "person", "hadm", "stay", "encounter", "visit"})
 _PERSON |= {"admission", "episode", "case", "birth", "last", "first", "full", "accession", "study"}
 _WHICH = frozenset({"id", "no", "nr", "number", "name", "date", "identifier", "uid", "key"})
+_STAFF = frozenset({"doctor", "physician", "surgeon", "nurse", "operator", "technician", "author"})
+_STAFF |= {"user", "username", "arzt", "radiologist", "pathologist", "therapist"}
 _AGE = frozenset({"age", "alter"})
 
 _LONGEST_CODE, _MOST_CODE_WORDS = 64, 6
+_SHORTEST_IDENTIFIER = 100_000  # six digits
 _MOST_TEXTS = 200_000  # different ones in a column that are looked through
 
 
@@ -47,7 +50,7 @@ def check_names(names: Sequence[str], known: Sequence[str]) -> None:
                 f"has a name in column {position} that is no plain one",
                 "Name columns with a letter, then letters, digits and _.",
             )
-        if words & TELLING_COLUMNS or (words & _PERSON and words & _WHICH):
+        if words & (TELLING_COLUMNS | _STAFF) or (words & _PERSON and words & _WHICH):
             raise UnreadableFileError(
                 f"has a column {position} that names or numbers a person, as its heading says",
                 "Remove the column.",
@@ -126,6 +129,15 @@ def findings(column: Typed, kept: Column, file: str) -> Iterator[Finding]:
             file=file,
             column=column.name,
         )
+    elif pa.types.is_integer(kept.type) and _is_like_an_identifier(kept):
+        yield Finding(
+            code="table.constant_number",
+            severity=Severity.ERROR,
+            message="The column holds one long number in every row, as an identifier would.",
+            cure="Remove the column.",
+            file=file,
+            column=column.name,
+        )
     elif pa.types.is_string(kept.type) and _is_free_text(kept):
         yield Finding(
             code="table.free_text",
@@ -135,6 +147,11 @@ def findings(column: Typed, kept: Column, file: str) -> Iterator[Finding]:
             file=file,
             column=column.name,
         )
+
+
+def _is_like_an_identifier(values: Column) -> bool:
+    least, most = pc.min(values).as_py(), pc.max(values).as_py()
+    return bool(least == most and abs(least) >= _SHORTEST_IDENTIFIER)
 
 
 def _is_free_text(values: Column) -> bool:

@@ -73,8 +73,8 @@ def read(request: ReadRequest) -> CaseContent:
         facts={
             "format": "Parquet" if _is_parquet(request.files[0].path) else "CSV",
             "modality": "table",
-            "rows": float(rows),
-            "columns": float(sum(len(columns) for _, columns in tables)),
+            "samples": float(rows),
+            "variables": float(sum(len(columns) for _, columns in tables)),
             "files": float(len(files)),
         },
         findings=tuple(found),

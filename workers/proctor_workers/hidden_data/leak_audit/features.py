@@ -70,13 +70,9 @@ def of_files(files: "Sequence[StoredFile]", facts: Mapping[str, Fact]) -> dict[s
     names = {f"{file.role} {re.sub(r'[0-9]+', '#', file.name)}" for file in files}
     traces: dict[str, Fact] = {"file_names": ", ".join(sorted(names))}
     rows, columns = facts.get("rows"), facts.get("columns")
-    plane = (
-        int(rows * columns)
-        if isinstance(rows, int | float)
-        and isinstance(columns, int | float)
-        and "levels" not in facts  # a slide's tiles are compressed, also in DICOM
-        else 0
-    )
+    sides = [side for side in (rows, columns) if isinstance(side, int | float)]
+    # A slide's tiles are compressed, also in DICOM.
+    plane = int(np.prod(sides)) if len(sides) == 2 and "levels" not in facts else 0
     beside = [file.size % plane for file in files if plane and file.name.endswith(UNCOMPRESSED)]
     if beside:
         traces["header_bytes"] = float(np.median(beside))

@@ -70,6 +70,10 @@ OF_FILES: Mapping[str, Entry] = {
         NOTE, "Text was blanked", "Text was found in the picture and painted over.",
         "Look at some of them.",
     ),
+    "pixels.frame_without_end": entry(
+        ERROR, "A compressed frame without an end", "A part of the picture may be missing.",
+        "Look at the picture, or export it again.",
+    ),
     "pixels.high_bits_cleared": entry(
         WARNING, "Bits above the pixels were cleared",
         "Old overlays or marks stood in bits that the pixels do not use.",
@@ -135,6 +139,16 @@ OF_FILES: Mapping[str, Entry] = {
     "volume.orientation_unknown": entry(
         WARNING, "Left and right are not told", "The file does not say how the patient lies.",
         "Export it with its orientation.",
+    ),
+    "volume.spacing_differs": entry(
+        WARNING, "Two spacings in one header",
+        "The spacing in pixdim is another than that of the sform; readers take one or the other.",
+        "Write the header anew.",
+    ),
+    "volume.forms_differ": entry(
+        WARNING, "Two places in one header",
+        "qform and sform put the volume in different places; readers take one or the other.",
+        "Keep the one that the model is meant to see.",
     ),
     "image.colour_profile": entry(
         WARNING, "Another colour space", "Colours are kept as stored, without the profile.",

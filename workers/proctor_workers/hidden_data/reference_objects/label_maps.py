@@ -20,14 +20,16 @@ from proctor_workers.hidden_data.formats.volumes.volume import Volume
 from proctor_workers.hidden_data.reference_objects.lattice import Lattice, same_points
 from proctor_workers.hidden_data.reference_objects.masks import (
     MOST_PIXELS,
+    SPECKLED,
     TOO_LARGE,
     Taken,
     geometry,
     is_too_large,
     mask_findings,
+    mask_of,
     mask_size,
     mask_spacing,
-    masks_of,
+    value_runs,
 )
 
 MOST_VALUES = 255
@@ -111,33 +113,30 @@ def _flat(
         )
     if is_too_large(pixels.shape):
         return TOO_LARGE, ()
-    named = _named(pixels, labels)
+    runs = value_runs(np.ascontiguousarray(pixels).ravel())
+    named = SPECKLED if runs is None else _named(runs, labels)
     if isinstance(named, Refusal):
         return named, ()
     spacing = mask_spacing(where) if where is not None else None
-    made = masks_of(
-        pixels.shape,
-        spacing if spacing is not None and len(spacing) == pixels.ndim else None,
-        ((word, pixels == value) for value, word in named.items()),
-    )
-    if isinstance(made, Refusal):
-        return made, ()
-    counts = {word: int(np.count_nonzero(pixels == value)) for value, word in named.items()}
-    return made, (*findings, *mask_findings(name, counts or {"": 0}, pixels.size))
+    fitting = spacing if spacing is not None and len(spacing) == pixels.ndim else None
+    counts = {word: sum(one[1::2]) for word, one in named.items()}
+    odd = mask_findings(name, counts or {"": 0}, pixels.size)
+    return mask_of(pixels.shape, fitting, named), (*findings, *odd)
 
 
-def _named(pixels: NDArray[Any], labels: Mapping[str, str]) -> dict[int, str] | Refusal:
-    """Return the name of each value but 0."""
-    values = [int(value) for value in np.unique(pixels) if value]
-    if len(values) > MOST_VALUES:
+def _named(
+    runs: Mapping[int, list[int]], labels: Mapping[str, str]
+) -> dict[str, list[int]] | Refusal:
+    """Return the runs of each value by its name."""
+    if len(runs) > MOST_VALUES:
         return Refusal(f"holds more than {MOST_VALUES} values", "Give instances as JSON.")
-    if unknown := [value for value in values if str(value) not in labels]:
+    if unknown := [value for value in runs if str(value) not in labels]:
         return Refusal(
             f"holds the value {unknown[0]}, which has no name",
             "Name it under reference_labels in the cohort's description.",
         )
-    named = {value: labels[str(value)] for value in values}
-    if len(set(named.values())) < len(named):
+    named = {labels[str(value)]: of_value for value, of_value in runs.items()}
+    if len(named) < len(runs):
         return Refusal("has two values of one name", "Give each value its own name.")
     return named
 

@@ -55,23 +55,44 @@ def masks_of(
     runs: dict[str, list[int]] = {}
     numbers = 0
     for name, pixels in regions:
-        runs[name] = runs_in(pixels.ravel())
+        found = value_runs(pixels.ravel())
+        if found is None:
+            return SPECKLED
+        runs[name] = found.get(1, [])
         numbers += len(runs[name])
         if numbers > MOST_NUMBERS:
             return SPECKLED
-    mask: dict[str, Any] = {"size": [int(side) for side in size], "labels": runs}
+    return mask_of(size, spacing, runs)
+
+
+def mask_of(
+    size: Sequence[int], spacing: Sequence[float] | None, runs: Mapping[str, list[int]]
+) -> str:
+    """Return the canonical JSON of a mask with these runs."""
+    mask: dict[str, Any] = {"size": [int(side) for side in size], "labels": dict(runs)}
     if spacing is not None:
         mask["spacing"] = [float(step) for step in spacing]
     return canonical_bytes({"mask": mask}).decode()
 
 
-def runs_in(inside: Bits) -> list[int]:
-    """Return start, length, start, length … of the true stretches."""
-    edges = np.flatnonzero(np.diff(np.concatenate(([0], inside.view(np.int8), [0]))))
-    edges = edges[: MOST_NUMBERS + 2]
-    starts, ends = edges[::2], edges[1::2]
-    runs: list[int] = np.column_stack([starts, ends - starts]).ravel().tolist()
-    return runs
+def value_runs(values: NDArray[Any]) -> dict[int, list[int]] | None:
+    """Return start, length, start, length … of each value but 0, in one walk over (n,) values.
+
+    None if there are more numbers than a mask may have.
+    """
+    changes = values[1:] != values[:-1]
+    if np.count_nonzero(changes) > MOST_NUMBERS + 2:  # every second run is of a structure
+        return None
+    starts = np.concatenate(([0], np.flatnonzero(changes) + 1))
+    lengths = np.diff(np.concatenate((starts, [len(values)])))
+    kinds = values[starts]
+    found: dict[int, list[int]] = {}
+    for value in np.unique(kinds):
+        if value:
+            of_value = kinds == value
+            pairs = np.column_stack([starts[of_value], lengths[of_value]])
+            found[int(value)] = pairs.ravel().tolist()
+    return found if sum(map(len, found.values())) <= MOST_NUMBERS else None
 
 
 def mask_findings(name: str, counts: Mapping[str, int], pixels: int) -> list[Finding]:

@@ -112,7 +112,7 @@ class _Drawing:
         if str(contour.get("ContourGeometricType") or "") not in _FILLED:
             self._other += 1
             return None
-        numbers = np.array([float(number) for number in contour.get("ContourData") or ()])
+        numbers = _numbers(contour)
         if len(numbers) < 9 or len(numbers) % 3 or not np.isfinite(numbers).all():
             self._other += 1
             return None
@@ -149,6 +149,16 @@ class _Drawing:
                 cure="Draw them as closed contours, or give points as JSON.",
                 file=self._name,
             )
+
+
+def _numbers(contour: Dataset) -> Floats:
+    """Return a contour's coordinates; as text, where the library has made no objects of them."""
+    if "ContourData" not in contour:
+        return np.empty(0)
+    raw = contour.get_item("ContourData").value
+    if isinstance(raw, bytes):
+        return np.array(raw.strip(b" \0").split(b"\\")).astype(np.float64)
+    return np.array([float(number) for number in contour.get("ContourData") or ()])
 
 
 def _skip_slices(numbers: Sequence[int]) -> bool:

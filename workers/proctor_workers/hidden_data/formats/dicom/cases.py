@@ -16,6 +16,8 @@ from proctor_workers.hidden_data.case_files import (
     CanonicalFile,
     CaseContent,
     Fact,
+    Grid,
+    QuarantineError,
     ReadRequest,
     SourceFile,
     UnreadableFileError,
@@ -162,7 +164,7 @@ class _Images:
         """Return the files of a volume that has to be in memory as a whole."""
         first = self._originals[self._order[0]]
         with blamed(first.name):
-            grid = check_volume(self._layouts, self._arrangement)
+            grid = self._grid(faceless=faceless)
         decoded_files = [self._decoded(position) for position in range(len(self._order))]
         with blamed(first.name):
             scales = [
@@ -180,14 +182,27 @@ class _Images:
                     for one, values in zip(decoded_files, kept.files, strict=True)
                 )
             scaled = self._request.form.volumes == "nrrd"
-            given = Assembly(grid, [one.pixels.values for one in decoded_files], scales)
-            voxels = given.volume(scaled=scaled).voxels
-            path = self._request.folder / ("0.nrrd" if scaled else "0.nii")
-            file = write_volume(kept.volume(scaled=scaled), path)
+            volume = kept.volume(scaled=scaled)
+            came = [one.pixels.values for one in decoded_files]
+            unchanged = all(a is b for a, b in zip(came, kept.files, strict=True))
+            given = volume if unchanged else Assembly(grid, came, scales).volume(scaled=scaled)
+            file = write_volume(volume, self._request.folder / ("0.nrrd" if scaled else "0.nii"))
             self._actions["headers_dropped"] += sum(len(one.header) for one in self._originals)
             digest = decoded_files[0].source_sha256
-            file = fingerprinted(file, voxels, voxels[len(voxels) // 2], digest)
+            picture = given.voxels[len(given.voxels) // 2]
+            file = fingerprinted(file, given.voxels, picture, digest)
             return (replace(file, original_uid=str(first.header.get("SOPInstanceUID") or "")),)
+
+    def _grid(self, *, faceless: bool) -> Grid:
+        try:
+            return check_volume(self._layouts, self._arrangement)
+        except UnreadableFileError as exc:
+            if not faceless:
+                raise
+            raise QuarantineError(
+                f"{exc.refusal.what}, so that no face can be found in it",
+                "Look at it; take the face out by hand, or leave the case out.",
+            ) from exc
 
     def _decoded(self, position: int) -> "_Decoded":
         """Return the pixels of the file that comes at this position."""
@@ -217,7 +232,9 @@ class _Images:
         """Return the values as they may be kept; digests are taken of what came."""
         policy = burned_in_policy(self._request.deidentification)
         annotation = str(original.header.get("BurnedInAnnotation") or "")
-        self._findings += burned_in_declared(annotation, policy, file=original.name)
+        declared = burned_in_declared(annotation, policy, file=original.name)
+        told = {one.code for one in self._findings}
+        self._findings += [one for one in declared if one.code not in told]  # once for the case
         cleaned = clean_pixels(
             pixels.values,
             pixels.photometric,
@@ -278,7 +295,7 @@ class _Images:
         if pixels.unended and "pixels.frame_without_end" not in told:
             self._tell(
                 "pixels.frame_without_end",
-                Severity.WARNING,
+                Severity.ERROR,
                 "has a compressed frame without an end; a part of the picture may be missing",
                 "Look at the picture, or export it again.",
                 file=original.name,

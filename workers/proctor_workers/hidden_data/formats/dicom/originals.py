@@ -20,6 +20,7 @@ from pydicom.filereader import read_partial
 from pydicom.tag import BaseTag
 from pydicom.uid import (
     UID,
+    AllTransferSyntaxes,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
@@ -189,7 +190,14 @@ def _content_of(file: SourceFile) -> bytes:
 def _syntax(header: Dataset, element: PixelElement) -> UID:
     """Return the transfer syntax; one that is missing, or not true of the pixels, is found out."""
     named = str(header.file_meta.get("TransferSyntaxUID") or "") if header.file_meta else ""
-    if named and not (element.keyword and element.encapsulated != UID(named).is_compressed):
+    if named and not element.keyword:
+        return UID(named)
+    if named and UID(named) not in AllTransferSyntaxes:
+        raise UnreadableFileError(
+            "is coded in a way that is not read (an unknown transfer syntax)",
+            "Export it as explicit VR little endian.",
+        )
+    if named and element.encapsulated == UID(named).is_compressed:
         return UID(named)
     if element.encapsulated:
         raise UnreadableFileError(

@@ -5,7 +5,6 @@ else is decided by `deidentify.headers`, and nothing outside the list below is l
 """
 
 import math
-import re
 import struct
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -84,10 +83,16 @@ KEPT: Tree = {
 }  # fmt: skip
 _COLOURS = ("Red", "Green", "Blue")
 _WHOLE = frozenset({"IS", "US", "SS", "UL", "SL", "UV", "SV"})
-_CODE_VALUE = re.compile(r"[A-Za-z0-9_.{}\[\]/*^%+-]{1,16}")
-_MEANING = re.compile(r"[A-Za-z0-9 _.{}\[\]()/*^%+-]{1,64}")
-_DEFINED = re.compile(r"[A-Z0-9_ ]{1,16}")
-_WORDS = {"SH": _CODE_VALUE, "CS": _DEFINED, "LO": _MEANING}
+# The only words that are kept: those that PS3.3 defines, and no others in their place.
+_RESCALED = frozenset({"OD", "HU", "US", "MGML", "Z_EFF", "ED", "EDW", "HU_MOD", "PCT"})
+_TERMS = {
+    "RescaleType": _RESCALED,
+    "ModalityLUTType": _RESCALED,
+    "VOILUTFunction": frozenset({"LINEAR", "LINEAR_EXACT", "SIGMOID"}),
+    "DoseUnits": frozenset({"GY", "RELATIVE"}),
+    "DoseType": frozenset({"PHYSICAL", "EFFECTIVE", "ERROR"}),
+    "ColorSpace": frozenset({"SRGB", "ADOBERGB", "ROMMRGB"}),
+}
 
 
 def keep_technical(kept: Dataset, source: Dataset, replaced: UidReplaced) -> None:
@@ -159,8 +164,9 @@ class _Keeper:
             return None
         if vr == "UI":
             return self._replaced(keyword, str(value)) if UID(str(value)).is_valid else None
-        if vr in _WORDS:
-            return str(value) if _WORDS[vr].fullmatch(str(value)) else None
+        if keyword in _TERMS:
+            unknown = "US" if _TERMS[keyword] is _RESCALED else None  # US: not specified
+            return str(value) if str(value) in _TERMS[keyword] else unknown
         if vr == "AT" or vr in _WHOLE or " or " in vr:
             return int(value)
         number = float(value)

@@ -21,6 +21,7 @@ from proctor_workers.hidden_data.case_files import (
     UnreadableFileError,
 )
 from proctor_workers.hidden_data.deidentify.burned_in import CleanedPixels, clean_pixels
+from proctor_workers.hidden_data.deidentify.profile import burned_in_policy
 from proctor_workers.hidden_data.findings import Finding, Severity
 from proctor_workers.hidden_data.formats import slides
 from proctor_workers.hidden_data.formats.base import Format
@@ -96,7 +97,7 @@ def _done(request: ReadRequest, position: int, source: SourceFile) -> _Done:
             cleaned = clean_pixels(
                 picture.pixels,
                 "RGB" if picture.is_colour else "MONOCHROME2",
-                request.deidentification.burned_in,
+                burned_in_policy(request.deidentification),
                 file=source.name,
             )
         file = _written(request, position, replace(picture, pixels=cleaned.pixels), source.path)

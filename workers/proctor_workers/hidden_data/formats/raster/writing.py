@@ -51,4 +51,4 @@ def _check_fits_png(picture: Picture) -> None:
     elif picture.is_colour and kind.itemsize == 2:
         what = "has colours of 16 bits, which common readers of PNG cut to 8"
     if what:
-        raise UnreadableFileError(what, "Choose form.rasters = tiff in the plan.")
+        raise UnreadableFileError(what, "Choose canonical.rasters: tiff in the plan.")

@@ -9,7 +9,11 @@ import numpy as np
 from proctor_backend.viewer.upright import Turn
 from proctor_workers.hidden_data.deidentify.burned_in import clean_pixels
 from proctor_workers.hidden_data.deidentify.faces import remove_face
-from proctor_workers.hidden_data.deidentify.profile import Deidentification, Faces
+from proctor_workers.hidden_data.deidentify.profile import (
+    Deidentification,
+    Faces,
+    burned_in_policy,
+)
 from proctor_workers.hidden_data.findings import Finding
 from proctor_workers.hidden_data.formats.volumes.volume import Volume
 
@@ -32,7 +36,7 @@ def made_safe(volume: Volume, plan: Deidentification, *, file: str) -> SafeVolum
     turn = Turn.upright(volume.affine) if volume.oriented else Turn()
     with np.errstate(all="ignore"):  # foreign floats overflow
         cleaned = clean_pixels(
-            turn.applied(volume.voxels), "MONOCHROME2", plan.burned_in, file=file
+            turn.applied(volume.voxels), "MONOCHROME2", burned_in_policy(plan), file=file
         )
         actions = Counter(cleaned.actions)
         volume = replace(volume, voxels=turn.undone(cleaned.pixels))

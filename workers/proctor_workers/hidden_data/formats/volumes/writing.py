@@ -71,7 +71,7 @@ def nrrd_header(volume: Volume) -> bytes:
     if (volume.slope, volume.inter) != (1.0, 0.0):
         raise UnreadableFileError(
             "scales its stored values, for which NRRD has no place",
-            "Choose form.volumes = nifti or native in the plan.",
+            "Choose canonical.volumes: nifti or native in the plan.",
         )
     slices, rows, columns = volume.voxels.shape
     dtype = volume.voxels.dtype
