@@ -75,6 +75,7 @@ def test_times_count_from_the_first_of_all_tables(tmp_path: Path) -> None:
         ("timestamp", "1614844800000", "1614844860000"),
         ("chart_time", "1614844800.5", "1614844860.5"),
         ("when", "2021-03-04T08:00:00Z", "2021-03-04T10:01:00+02:00"),
+        ("timestamp", "1614844800000000000", "1614844860000000000"),
         ("clock", "08:00", "08:01"),
         ("clock", "08:00:00.25", "08:01:00.25"),
     ],
@@ -91,6 +92,19 @@ def test_days_written_as_numbers_become_intervals(tmp_path: Path) -> None:
     found = kept(tmp_path, "date,hr\n20210304,80\n20210305,81\n")
 
     assert found["date"].to_pylist() == [0.0, 86_400.0]
+
+
+def test_days_of_a_spreadsheet_and_years_become_intervals(tmp_path: Path) -> None:
+    found = kept(tmp_path, "date,year,hr\n44259,2019,80\n44260.5,2021,81\n")
+
+    assert found["date"].to_pylist() == [0.0, 129_600.0]
+    assert found["year"].to_pylist() == [0, 2]
+
+
+def test_a_long_number_in_every_row_is_an_error(tmp_path: Path) -> None:
+    content = read(tmp_path, table(tmp_path, "code,x\n48151623,1\n48151623,2\n"))
+
+    assert {finding.key for finding in content.findings} == {"table.constant_number:code"}
 
 
 def test_no_date_is_left_in_any_form(tmp_path: Path) -> None:
@@ -136,6 +150,7 @@ def test_ages_above_89_become_90(tmp_path: Path) -> None:
         "dob,x\n1951-03-04,1\n",
         "last name,x\nabc,1\n",
         "mrn,x\n12,1\n",
+        "operator,x\nMiller,1\n",
         "P001,x\n1,2\n",
     ],
 )

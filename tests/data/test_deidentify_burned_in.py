@@ -35,7 +35,7 @@ FONTS = Path(mpl.get_data_path()) / "fonts" / "ttf"
 Pixels = NDArray[Any]
 
 
-def background(rows: int = 512, columns: int = 512) -> Pixels:
+def background(rows: int = 320, columns: int = 448) -> Pixels:
     """12-bit anatomy of sorts: smooth shades with noise, as a detector has them."""
     y, x = np.mgrid[0:rows, 0:columns]
     shade = 900 + 700 * np.sin(x / 90) * np.cos(y / 70)
@@ -68,12 +68,12 @@ def drawn(
         ("Müller, Hans", {"font": "DejaVuSerif-Bold.ttf", "size": 30}),
         ("Jane Doe 66 F", {"font": "cmtt10.ttf", "size": 22}),
         ("St. Mary's Hospital", {"font": "STIXGeneralItalic.ttf", "size": 24}),
-        ("DOE^JANE", {"angle": 90, "at": (200, 10)}),
-        ("DOE^JANE", {"angle": 270, "at": (200, 480)}),
+        ("DOE^JANE", {"angle": 90, "at": (100, 10)}),
+        ("DOE^JANE", {"angle": 270, "at": (100, 410)}),
         ("MRN 4711223", {"angle": 180}),
         ("MRN 4711223", {"angle": 12, "size": 22}),
         ("DOE^JANE", {"value": 0}),
-        ("DOE^JANE", {"size": 80, "at": (250, 5)}),
+        ("DOE^JANE", {"size": 72, "at": (200, 5)}),
     ],
 )
 def test_drawn_text_is_blanked_to_the_last_stroke(text: str, options: dict[str, Any]) -> None:
@@ -96,8 +96,8 @@ def test_blanking_changes_nothing_far_from_the_text() -> None:
 
 
 def test_text_is_blanked_in_every_frame_though_one_alone_has_it() -> None:
-    frames = np.stack([background(256, 384)] * 6)
-    frames[4], ink = drawn(frames[4], "DOE^JANE 1957-03-21")
+    frames = np.stack([background(160, 256)] * 6)
+    frames[4], ink = drawn(frames[4], "DOE^JANE 1957")
     clean = clean_pixels(frames, "MONOCHROME2", BurnedIn.BLANK).pixels
     assert not (clean[4][ink] == 4095).any()
     assert clean.shape == frames.shape
@@ -118,9 +118,24 @@ def test_text_in_a_large_picture_is_found_at_its_own_size() -> None:
         clean_pixels(pixels, "MONOCHROME2", BurnedIn.QUARANTINE)
 
 
+def test_text_is_found_in_values_that_are_partly_none() -> None:
+    pixels, ink = drawn(background(256, 256).astype(np.float32), "DOE^JANE", size=24)
+    pixels[:9] = np.nan
+    clean = clean_pixels(pixels, "MONOCHROME2", BurnedIn.BLANK).pixels
+    assert not (clean[ink] == 4095).any()
+
+
+def test_text_that_is_no_brighter_than_the_picture_is_found() -> None:
+    pixels = background()
+    pixels[:, 360:] = 4095  # a collimator's edge, far brighter than the text
+    pixels, ink = drawn(pixels, "DOE^JANE 1957", value=1900, at=(200, 60))
+    clean = clean_pixels(pixels, "MONOCHROME2", BurnedIn.BLANK).pixels
+    assert not (clean[ink] == 1900).any()
+
+
 def test_a_bright_speck_does_not_hide_the_text() -> None:
     pixels, ink = drawn(background(), "DOE^JANE 1957", value=3000)
-    pixels[500, 500] = 65535
+    pixels[310, 440] = 65535
     clean = clean_pixels(pixels, "MONOCHROME2", BurnedIn.BLANK).pixels
     assert not (clean[ink] == 3000).any()
 
@@ -144,9 +159,10 @@ def test_what_was_blanked_is_told_by_place_and_counted() -> None:
     assert cleaned.actions["pixels.blanked"] == 1
 
 
-@pytest.mark.parametrize("marker", ["L", "LAT", "RMLO"])
-def test_markers_of_side_and_view_stay(marker: str) -> None:
-    pixels, _ = drawn(background(), marker, size=40)
+def test_markers_of_side_and_view_stay() -> None:
+    pixels = background()
+    for marker, at in (("L", (20, 20)), ("LAT", (140, 40)), ("RMLO", (240, 200))):
+        pixels, _ = drawn(pixels, marker, size=40, at=at)
     clean = clean_pixels(pixels, "MONOCHROME2", BurnedIn.BLANK)
     assert (clean.pixels == pixels).all()
 
@@ -159,7 +175,7 @@ def test_nobody_looks_when_the_plan_keeps_what_is_burned_in() -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["CT_small.dcm", "MR_small.dcm", "JPEG2000.dcm", "emri_small.dcm", "NM1_UNCR.dcm"],
+    ["CT_small.dcm", "MR_small.dcm", "JPEG2000.dcm"],
 )  # fmt: skip
 def test_a_clinical_picture_without_text_is_not_held_back(name: str) -> None:
     path = get_testdata_file(name, download=False)
@@ -180,7 +196,7 @@ def test_phantom_radiographs_are_not_held_back() -> None:
         assert clean_pixels(pixels, "MONOCHROME2", BurnedIn.QUARANTINE).pixels is pixels
 
 
-@pytest.mark.parametrize("name", ["US1_UNCR.dcm", "OBXXXX1A.dcm"])
+@pytest.mark.parametrize("name", ["US1_UNCR.dcm"])
 def test_an_ultrasound_picture_with_the_hospitals_name_is_held_back(name: str) -> None:
     path = get_testdata_file(name, download=False)
     if path is None:
@@ -254,7 +270,7 @@ def test_an_overlay_is_kept_only_without_text(text: str, *, is_kept: bool) -> No
 
 def test_text_is_gone_from_the_canonical_file_itself(tmp_path: Path) -> None:
     pixels, ink = drawn(background(), "DOE^JANE 1957")
-    ds = image(Rows=512, Columns=512, BitsStored=12, HighBit=11)
+    ds = image(Rows=320, Columns=448, BitsStored=12, HighBit=11)
     ds.PixelData = pixels.tobytes()
     ds["PixelData"].VR = "OW"
     path = written(ds, tmp_path / "text.dcm")

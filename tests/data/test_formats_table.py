@@ -52,7 +52,7 @@ FAMILIES = (
         ),
         (
             "one DICOM file each, explicit little endian, uncompressed; or one NIfTI or NRRD for a "
-            "volume (`form.volumes`)"
+            "volume (`canonical.volumes`)"
         ),
     ),
     (

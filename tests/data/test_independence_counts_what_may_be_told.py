@@ -1,3 +1,4 @@
+import contextlib
 import json
 from collections.abc import Callable, Iterable
 from itertools import pairwise
@@ -6,6 +7,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from proctor_sdk.fingerprints.collect import FORM
 from proctor_workers.hidden_data.independence.disclosed import least_of, told
@@ -203,6 +206,20 @@ def test_no_small_difference_can_be_taken_of_what_is_told() -> None:
         said = told(found(any_way, alike, identical, patients=100), 11)
         known = sorted({0, 100, *(value for value in said.values() if value is not None)})
         assert all(b - a >= 11 for a, b in pairwise(known))
+
+
+def test_one_picture_more_changes_nothing_that_is_told() -> None:
+    before = told(found(40, 25, 12), 11)
+
+    assert told(found(41, 26, 13), 11, [before]) == before
+    assert told(found(39, 25, 12), 11, [before]) == before
+    assert told(found(51, 36, 13), 11, [before])["any_way"] == 51
+
+
+@given(st.lists(st.binary(max_size=200), max_size=5))
+def test_any_bytes_are_refused_or_compared(sent: list[bytes]) -> None:
+    with contextlib.suppress(FingerprintsInvalidError):
+        overlap(table(2), [], [*lines(), *sent], None)
 
 
 @pytest.mark.parametrize(

@@ -167,6 +167,12 @@ def test_a_truth_that_is_given_in_two_ways_is_named() -> None:
     assert severities(found(cases)["reference.mixed"]) == {NOTE}
 
 
+def test_a_truth_that_is_missing_is_no_other_way() -> None:
+    cases = [case("one", outputs=mask(tumour=[1, 2])), case("two", value=None)]
+
+    assert "reference.mixed" not in found(cases)
+
+
 def test_large_masks_are_looked_at_without_being_parsed() -> None:
     runs = [number for start in range(0, 4_000_000, 4) for number in (start, 2)]
     one = case("one", facts={"rows": 2048.0, "columns": 2048.0},

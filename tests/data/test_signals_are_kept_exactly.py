@@ -69,6 +69,33 @@ def test_every_format_is_read_as_wfdb_reads_it(kind: int, bits: float, tmp_path:
     assert np.array_equal(before.p_signal, after.p_signal, equal_nan=True)
 
 
+@pytest.mark.parametrize(
+    ("lines", "ending", "before"),
+    [
+        # as PhysioNet's Challenge 2020 has them: a MATLAB file, told by its offset
+        (["r 2 500 400 05-Feb-2020 11:39:16", "{} 16+24 1000/mV 16 0 28 -1716 0 I",
+          "{} 16+24 1000/mV 16 0 7 2029 0 II", "#Age: 74", "#Dx: 426783006"], "mat", bytes(24)),
+        # as the MIT-BIH Arrhythmia Database has them: the zero stands for the baseline
+        (["r 2 360 400", "{} 212 200 11 1024 995 -22131 0 MLII",
+          "{} 212 200 11 1024 1011 20052 0 V5", "# 69 M 1085 1629 x1"], "dat", b""),
+        # as little as the format allows: 250 Hz, gain 200, until the file's end
+        (["r 2", "{} 16", "{} 16"], "dat", b""),
+    ],
+)  # fmt: skip
+def test_headers_of_public_collections_are_read_as_wfdb_reads_them(
+    lines: list[str], ending: str, before: bytes, tmp_path: Path
+) -> None:
+    header, data = tmp_path / "r.hea", tmp_path / f"r.{ending}"
+    header.write_text("\n".join(lines).replace("{}", data.name) + "\n")
+    data.write_bytes(before + np.random.default_rng(4).bytes(1600))
+
+    content = read(tmp_path, header, data)
+
+    one, other = (record(path, physical=True) for path in (header, content.files[0].path))
+    assert np.array_equal(one.p_signal, other.p_signal, equal_nan=True)
+    assert (one.fs, one.units) == (other.fs, other.units)
+
+
 def test_signals_of_two_rates_become_two_records(tmp_path: Path) -> None:
     header, data = tmp_path / "r.hea", tmp_path / "r.dat"
     values = wave(300, 1)[:, 0].astype("<i2")

@@ -20,6 +20,7 @@ from proctor_workers.hidden_data.case_files import (
     QuarantineError,
     UnreadableFileError,
 )
+from proctor_workers.hidden_data.formats import slide_frames
 from proctor_workers.hidden_data.formats.registry import read_case
 
 UIDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "FrameOfReferenceUID")
@@ -215,6 +216,36 @@ def test_comments_in_frames_are_gone(instances: list[Path], tmp_path: Path) -> N
     content = read(tmp_path, instances)
 
     assert [frames(file.path) for file in content.files] == expected
+
+
+def test_frames_beyond_four_gibibytes_get_the_extended_table(
+    instances: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slide_frames, "LARGEST_BASIC", 1000)
+
+    content = read(tmp_path, instances)
+
+    header = pydicom.dcmread(content.files[0].path)
+    table = header.ExtendedOffsetTable, header.ExtendedOffsetTableLengths
+    found = generate_frames(header.PixelData, number_of_frames=24, extended_offsets=table)
+    assert [one.rstrip(b"\0") for one in found] == frames(levels(instances)[0])
+    before, after = (
+        openslide.OpenSlide(path).read_region((0, 0), 0, (1500, 1000))
+        for path in (levels(instances)[0], content.files[0].path)
+    )
+    assert np.array_equal(np.asarray(before), after)
+
+
+def test_frames_in_fragments_are_joined(instances: list[Path], tmp_path: Path) -> None:
+    path = levels(instances)[0]
+    expected = frames(path)
+    header = pydicom.dcmread(path)
+    header.PixelData = encapsulate(expected, fragments_per_frame=3)
+    header.save_as(path)
+
+    content = read(tmp_path, [path])
+
+    assert frames(content.files[0].path) == expected
 
 
 def test_uncompressed_frames_are_kept_exactly(instances: list[Path], tmp_path: Path) -> None:

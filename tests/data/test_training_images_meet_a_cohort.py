@@ -55,15 +55,21 @@ class Comparison:
             "_id": self.cohort, "org": "org_a", "lineage": self.cohort, "state": "READY",
             "root": "r", "index": index or {}, "terms": {"min_cell": 11},
         }  # fmt: skip
-        comparison = {
+        event = Event(kind="comparison.uploaded", chain="platform", actor="a test")
+        self.outside.commit(
+            Insert("cohorts", cohort), Insert("comparisons", self._uploaded()), event=event
+        )
+
+    def again(self) -> None:
+        self.id = new_id("cmp")
+        event = Event(kind="comparison.uploaded", chain="platform", actor="a test")
+        self.outside.commit(Insert("comparisons", self._uploaded()), event=event)
+
+    def _uploaded(self) -> dict[str, Any]:
+        return {
             "_id": self.id, "org": "org_v", "study": "stu_a", "cohort": self.cohort,
             "state": "UPLOADED", "sealed_sha256": "0" * 64,
         }  # fmt: skip
-        self.outside.commit(
-            Insert("cohorts", cohort),
-            Insert("comparisons", comparison),
-            event=Event(kind="comparison.uploaded", chain="platform", actor="a test"),
-        )
 
     def send(self, *lines: dict[str, Any], to: bytes | None = None) -> bytes:
         plain = b"".join(json.dumps(line).encode() + b"\n" for line in (FORM, *lines))
@@ -103,6 +109,16 @@ def test_a_count_stays_and_what_was_sent_is_deleted(comparison: Comparison) -> N
     assert comparison.left == []
     assert f"{3:064x}" not in str(found)
     assert "MRN" not in str(found)
+
+
+def test_a_list_with_one_picture_more_is_told_the_same(comparison: Comparison) -> None:
+    comparison.insert()
+    comparison.send(*(image(n) for n in range(20)))
+    first = comparison.done()["told"]
+    comparison.again()
+    comparison.send(*(image(n) for n in range(21)))
+
+    assert comparison.done()["told"] == first == {"any_way": 20, "alike": None, "identical": None}
 
 
 def test_few_patients_are_not_told_from_none(comparison: Comparison) -> None:

@@ -137,6 +137,7 @@ def test_only_the_full_edition_counts_the_questions(lab, examined):
         assert document["queries"] == (counts if edition == "full" else None)
         text = zipfile.ZipFile(io.BytesIO(content)).read("report.html").decode()
         assert ("Questions on the reference standard" in text) == (edition == "full")
+        assert "For this laboratory." in text  # the agreement that the terms name
 
 
 def test_the_signed_results_stay_and_the_report_is_marked(lab, examined, withdrawn, tmp_path):

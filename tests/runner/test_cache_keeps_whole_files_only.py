@@ -1,6 +1,5 @@
 """The cache on a host's disk: what it shows is whole, what it holds is bounded and closed."""
 
-import contextlib
 import hashlib
 import os
 import stat
@@ -56,13 +55,8 @@ def path_of(cache: Cache, sha256: str) -> Path:
 
 
 def used(cache: Cache) -> int:
-    found = {}
     with cache._ledger():  # nobody makes room meanwhile
-        for path in cache.folder.glob("??/*"):
-            with contextlib.suppress(FileNotFoundError):  # given up, or shown under its digest
-                state = path.stat()
-                found[state.st_ino] = state.st_size
-    return sum(found.values())
+        return sum(one.size for one in cache._kept())
 
 
 def content(number: int, size: int = 1000) -> bytes:
@@ -238,7 +232,7 @@ def test_file_that_came_in_between_is_not_fetched_again(cache: Cache) -> None:
 
 def test_part_without_a_writer_is_taken_over(cache: Cache) -> None:
     whole = content(1)
-    left = path_of(cache, digest(whole)).with_suffix(".part")
+    left = path_of(cache, digest(whole)).with_suffix(".1000.part")
     left.parent.mkdir()
     left.write_bytes(b"\0" * 5000)
     assert put(cache, whole)
@@ -248,13 +242,13 @@ def test_part_without_a_writer_is_taken_over(cache: Cache) -> None:
 def test_sweep_removes_parts_without_a_writer_only(cache: Cache) -> None:
     filling = cache.begin("ab" * 32, 100)
     assert filling is not None
-    left = path_of(cache, "cd" * 32).with_suffix(".part")
+    left = path_of(cache, "cd" * 32).with_suffix(".100.part")
     left.parent.mkdir()
     left.touch()
     with filling:
         cache.sweep()
         assert not left.exists()
-        assert path_of(cache, "ab" * 32).with_suffix(".part").exists()
+        assert path_of(cache, "ab" * 32).with_suffix(".100.part").exists()
 
 
 def test_many_writers_of_few_files_serve_no_wrong_byte(tmp_path: Path) -> None:

@@ -142,8 +142,18 @@ class ReferenceQueries:
         return {"type": "queries"}
 
 
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """The text of the partner's agreement: it may name the vendor, and joins after the review."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {"type": "agreement"}
+
+
 Block = (
     Facts | Grid | Verdict | Request | Text | Items | Approvals | ReferenceQueries
+    | Agreement
     | Paragraph | Table | FigureRef | Heading
 )  # fmt: skip
 
@@ -171,7 +181,7 @@ class CoreSection:
 
 
 __all__ = [
-    "Approvals", "Block", "Cell", "Code", "CoreSection", "Expected", "Facts",
+    "Agreement", "Approvals", "Block", "Cell", "Code", "CoreSection", "Expected", "Facts",
     "FigureRef", "Grid", "Heading", "Items",
     "Number", "Paragraph", "ReferenceQueries", "Request", "SectionRef", "Show", "Text", "Verdict",
 ]  # fmt: skip

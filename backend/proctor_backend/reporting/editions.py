@@ -34,7 +34,8 @@ def cut_edition(
     `disclosure` may tighten what the body withholds, as when a partner's terms changed before the
     edition was cleared; it never loosens it. `since` is what came after the body was approved:
     `queries` on the reference standard, counted, for the full edition alone (the vendor learns
-    nothing of them), and `withdrawn`, the marks of patients who were withdrawn.
+    nothing of them), `withdrawn`, the marks of patients who were withdrawn, and `terms`, whose
+    agreement may name the vendor.
 
     Raises:
         TamperedError: the body's results do not lead to its root.
@@ -81,8 +82,14 @@ def cut_edition(
         "annex": annex_for(annex, edition),
         "approvals": [dict(row) for row in approvals],
         "queries": (since or {}).get("queries") if edition == "full" else None,
+        "agreement": _agreement((since or {}).get("terms"), edition),
         "withdrawn": [dict(mark) for mark in (since or {}).get("withdrawn") or ()],
     }  # fmt: skip
+
+
+def _agreement(terms: Mapping[str, Any] | None, edition: str) -> dict[str, str]:
+    names = ("agreement", "contact") if edition != "public" else ("agreement",)
+    return {name: str(terms[name]) for name in names} if terms else {}
 
 
 def released_cells(edition_document: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -102,12 +102,19 @@ class _Page:
                 return self._verdict(block["refs"], one_suffices=block["one_suffices"])
             case "request":
                 return self._request(block)
+            case "agreement":
+                return self._agreement()
             case "queries":
                 return self._queries()
             case "approvals":
                 return {"type": "approvals", "rows": [_approval(row) for row in self._approvals()]}
             case _:
                 return dict(block)
+
+    def _agreement(self) -> dict[str, Any]:
+        told = self._document.get("agreement") or {}
+        rows = [[name.capitalize(), {"kind": "text", "text": text}] for name, text in told.items()]
+        return {"type": "facts", "rows": rows}
 
     def _queries(self) -> dict[str, Any]:
         asked = self._document.get("queries") or {}

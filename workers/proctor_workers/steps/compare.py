@@ -69,16 +69,29 @@ def _compared(tools: Tools, comparison: Mapping[str, Any]) -> dict[str, Any]:
     found = overlap(fingerprints, patients, _lines(tools, comparison), pseudonym)
     study = {"_id": comparison["study"], "vendor_org": comparison["org"]}
     least = least_of(terms_of(cohort, study))
-    return _told(found, least, cohort) | {
+    return _described(found, cohort) | {
+        "told": told(found, least, _told_before(tools, comparison, cohort)),
         "least": least,
         "patients_known": pseudonym is not None,
         "compared_at": utc_now(),
     }
 
 
-def _told(found: Overlap, least: int, cohort: Mapping[str, Any]) -> dict[str, Any]:
+def _told_before(
+    tools: Tools, comparison: Mapping[str, Any], cohort: Mapping[str, Any]
+) -> list[Mapping[str, int | None]]:
+    """Return what the vendor was told of this cohort, in any version and study, first to last."""
+    versions = tools.records.find("cohorts", {"lineage": cohort["lineage"]})
+    made = {
+        "org": comparison["org"],
+        "cohort": {"$in": [one["_id"] for one in versions]},
+        "state": ComparisonState.COMPARED.value,
+    }
+    return [one["told"] for one in tools.records.find("comparisons", made)]
+
+
+def _described(found: Overlap, cohort: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        "told": told(found, least),
         "near": f"{NEAR} of 64 and {NEAR_DETAIL} of 256 bits",
         "complete": found.complete,
         "images": found.images,

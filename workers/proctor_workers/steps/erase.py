@@ -88,7 +88,7 @@ def _end(records: Records, evaluation: Record) -> None:
         records.get("entries", evaluation["entry"]),
         Failure(
             kind="platform",
-            code=ReasonCode.CANCELLED,
+            code=ReasonCode.PLATFORM_ERROR,
             detail="A patient was withdrawn from the cohort while the exam ran.",
         ),
         actor="worker:erase",

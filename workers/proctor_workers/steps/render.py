@@ -48,7 +48,11 @@ def render_report(tools: Tools, report: dict[str, Any]) -> None:
     version = {"study": report["study"], "version": entry["protocol_version"]}
     protocol = records.find("protocols", version)[0]["protocol"]
     terms = terms_of(cohort, records.get("studies", report["study"])) or {}
-    since = {"queries": summary(records, report["_id"]), "withdrawn": report.get("withdrawn")}
+    since = {
+        "queries": summary(records, report["_id"]),
+        "withdrawn": report.get("withdrawn"),
+        "terms": terms,
+    }
     documents, renderings = {}, {}
     for edition in EDITIONS:  # 2
         rule = rule_for(edition, protocol, terms)  # they may have tightened since

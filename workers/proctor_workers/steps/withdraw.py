@@ -40,8 +40,7 @@ def remove_patient(tools: Tools, withdrawal: dict[str, Any]) -> None:
     several = of_lineage(records, withdrawal["lineage"])
     if any(one["state"] == CohortState.UPLOADED for one in several):
         raise PlatformError("A version is being ingested.", cure="It is waited for.")
-    patient = _pseudonym(tools, withdrawal)  # 1
-    gone = versions.cases_of_patient(store, cohort, patient)
+    patient, gone = _found(tools, withdrawal, cohort)  # 1
     if not gone or len(gone) == cohort["cases"]:
         _refuse(records, withdrawal, whole=bool(gone))
         return
@@ -110,16 +109,17 @@ def erase_files(tools: Tools, withdrawal: dict[str, Any]) -> None:
     )
 
 
-def _pseudonym(tools: Tools, withdrawal: Record) -> str:
-    """Return the patient's pseudonym; one that was given as such passes through."""
+def _found(tools: Tools, withdrawal: Record, cohort: Record) -> tuple[str, set[str]]:
+    """Return the patient's pseudonym and cases; the patient may be named by either id."""
     sealed = io.BytesIO(base64.b64decode(withdrawal["sealed"]))
     header = read_header(sealed)
     data_key = unwrap(header, read_key(tools.settings, "ingest.key"))
     named = b"".join(unseal(sealed, data_key, header)).decode()
-    if named.startswith("pat_"):
-        return named
-    key = read_key(tools.settings, "cohort.key")
-    return Pseudonyms(key, withdrawal["lineage"]).patient(named)
+    pseudonyms = Pseudonyms(read_key(tools.settings, "cohort.key"), withdrawal["lineage"])
+    for patient in (pseudonyms.patient(named), named):
+        if gone := versions.cases_of_patient(tools.store, cohort, patient):
+            return patient, gone
+    return "", set()
 
 
 def _refuse(records: Records, withdrawal: Record, *, whole: bool) -> None:

@@ -119,16 +119,10 @@ def _independence(context: Context) -> tuple[Paragraph | Facts, ...]:
                 *((text, _count(found["told"][name])) for name, text in _COUNTS.items()),
             )
         ),
-        *(
-            (
-                Paragraph(
-                    f"A count is withheld if it, those left over, or its difference from another "
-                    f"count that is told would be of fewer than {least} patients; none counts as "
-                    "few."
-                ),
-            )
-            if None in found["told"].values()
-            else ()
+        Paragraph(
+            "A count is withheld if it, those left over, or its difference from another count that "
+            f"is told would be of fewer than {least} patients; none counts as few. One that "
+            "differs by less from what an earlier comparison told is told as that."
         ),
     )
 

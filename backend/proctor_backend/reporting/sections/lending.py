@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from proctor_backend.reporting.blocks import (
+    Agreement,
     Block,
     Facts,
     Grid,
@@ -29,13 +30,15 @@ def terms(context: Context) -> tuple[Block, ...]:
         ("Until", str(found["expires_at"])),
         ("Least patients in a group shown", str(found.get("min_patients") or 0)),
         ("Least count in a cell shown", str(found.get("min_cell") or 0)),
-        ("Agreement", str(found["agreement"])),
     ]
     if accepted := found.get("accepted"):
         rows.append(("Accepted", f"{accepted['person_name']}, {accepted['at'][:10]}"))
-    if context.edition != "public":
-        rows.append(("Contact", str(found["contact"])))
-    blocks: list[Block] = [Heading("Terms of the data partner"), Facts(tuple(rows))]
+    # The agreement's text may name the vendor: it joins after the review.
+    blocks: list[Block] = [
+        Heading("Terms of the data partner"),
+        Facts(tuple(rows)),
+        Agreement(),
+    ]
     if context.rule.precision is not None:
         blocks.append(
             Paragraph(

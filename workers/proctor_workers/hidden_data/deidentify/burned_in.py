@@ -129,13 +129,21 @@ def _views(frames: Pixels) -> Iterator[tuple[Frame, int]]:
     if len(frames) > _LOOKED_AT:
         still += [frames.max(axis=0), frames.min(axis=0)]
     for picture in still:
-        values = picture[..., 0] if picture.shape[-1] == 1 else picture
+        values = _finite(picture[..., 0] if picture.shape[-1] == 1 else picture)
         yield _whole_range(values), 1
         flat = _local_contrast(values)
         if max(flat.shape[:2]) > _ENLARGED_TO:
             yield flat, 1
         else:
             yield flat.repeat(2, axis=0).repeat(2, axis=1), 2
+
+
+def _finite(values: Pixels) -> Pixels:
+    """Return the values with the least in the place of what is no number."""
+    if values.dtype.kind != "f":
+        return values
+    numbers = np.isfinite(values)
+    return np.where(numbers, values, values[numbers].min() if numbers.any() else 0)
 
 
 def _whole_range(values: Pixels) -> Frame:
@@ -159,7 +167,8 @@ def _local_contrast(values: Pixels) -> Frame:
     window = (_NEAR, _NEAR, 1)[: values.ndim]
     around = (2 * _NEAR, 2 * _NEAR, 1)[: values.ndim]
     differences = plain - ndimage.uniform_filter(plain, window)
-    spread = np.sqrt(ndimage.uniform_filter(differences**2, around)) + 1e-3
+    power = ndimage.uniform_filter(differences**2, around)
+    spread = np.sqrt(np.maximum(power, 0)) + 1e-3  # the running sum may fall below zero
     shown: Frame = np.clip(127 + 40 * differences / spread, 0, 255).astype(np.uint8)
     return shown
 

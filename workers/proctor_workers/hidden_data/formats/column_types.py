@@ -6,6 +6,7 @@ A CSV file says nothing of it, and a Parquet file may keep times as words or as 
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -31,9 +32,11 @@ _CLOCK = r"^[0-9]{1,3}:[0-5][0-9](:[0-5][0-9](\.[0-9]{1,9})?)?$"
 _COMPACT_DAY = r"^(19|20)[0-9]{2}(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])$"
 # 1990 to 2100, of seconds since 1970, and by how many of the number's units a second is divided.
 _EPOCH = (631_152_000, 4_102_444_800)
+_SHEET_DAYS = (20_000, 80_000)  # a spreadsheet's days since 1899-12-30: 1954 to 2119
+_YEAR, _YEARS = frozenset({"year", "jahr"}), (1900, 2100)
 _EPOCH_UNITS = (1, 10**3, 10**6, 10**9)
 
-Column = pa.ChunkedArray
+Column = Any  # pyarrow.ChunkedArray, which has no types
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,13 +180,31 @@ def _since_first(values: Column) -> Column:
 
 
 def _number(name: str, values: Column) -> Typed:
-    """Return numbers as moments if their column is one of times and they count from 1970."""
-    if not words_of(name) & _ABOUT_TIME or values.null_count == len(values):
+    """Return numbers as moments where their column is one of times and they are counted so.
+
+    Years count from the column's first.
+    """
+    words = words_of(name)
+    if values.null_count == len(values) or not words & (_ABOUT_TIME | _YEAR):
         return Typed(name=name, values=values)
     least, most = pc.min(values).as_py(), pc.max(values).as_py()
+    if words & _YEAR and _YEARS[0] <= least and most <= _YEARS[1]:
+        return Typed(name=name, values=_since_first(values))
     for unit in _EPOCH_UNITS:
-        if _EPOCH[0] * unit <= least and most <= _EPOCH[1] * unit:
-            seconds = pc.divide(values.cast(pa.float64(), safe=False), float(unit))
-            units = pc.round(pc.multiply(seconds, 1 / MICROSECONDS))
-            return _moments(name, units.cast(pa.int64(), safe=False))
+        if words & _ABOUT_TIME and _EPOCH[0] * unit <= least and most <= _EPOCH[1] * unit:
+            return _moments(name, _microseconds(values, unit))
+    if "date" in words and _SHEET_DAYS[0] <= least and most <= _SHEET_DAYS[1]:
+        seconds = pc.multiply(values.cast(pa.float64()), 86_400.0)
+        return _moments(name, _microseconds(seconds, 1))
     return Typed(name=name, values=values)
+
+
+def _microseconds(values: Column, unit: int) -> Column:
+    """Return a count of which `unit` make a second in whole microseconds."""
+    if not pa.types.is_integer(values.type):
+        units = pc.round(pc.multiply(values.cast(pa.float64()), 1e6 / unit))
+        return units.cast(pa.int64(), safe=False)
+    whole = values.cast(pa.int64())
+    if unit > 10**6:
+        return pc.divide(whole, unit // 10**6)
+    return pc.multiply(whole, 10**6 // unit)

@@ -69,7 +69,8 @@ class Recording:
     @property
     def missing(self) -> npt.NDArray[np.bool_]:
         """Return where no value was sampled."""
-        return self.samples == np.iinfo(self.samples.dtype).min
+        missing: npt.NDArray[np.bool_] = self.samples == np.iinfo(self.samples.dtype).min
+        return missing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,6 +33,7 @@ MOST_FRAMES = 1 << 22
 LARGEST_SIDE = 1 << 12  # of a frame, in pixels
 NATIVE = frozenset({ExplicitVRLittleEndian, ImplicitVRLittleEndian})
 JPEG2000_SYNTAXES = frozenset({JPEG2000, JPEG2000Lossless, HTJ2K, HTJ2KLossless, HTJ2KLosslessRPCL})
+LARGEST_BASIC = 0xFFFFFFFF  # bytes of frames, as far as a basic offset table reaches
 _PIXEL_DATA, _EXTENDED_OFFSETS, _EXTENDED_LENGTHS = (
     b"\xe0\x7f\x10\x00", b"\xe0\x7f\x01\x00", b"\xe0\x7f\x02\x00",
 )  # fmt: skip
@@ -231,7 +232,7 @@ class _Tables:
     def begun(cls, out: BinaryIO, frames: Frames) -> "_Tables":
         """Write the elements up to the first frame."""
         size = sum(length + _SPARE for parts in frames.fragments for _, length in parts)
-        tables = cls(frames.count, extended=size > _UNDEFINED)
+        tables = cls(frames.count, extended=size > LARGEST_BASIC)
         places = []
         if tables._extended:
             for tag in (_EXTENDED_OFFSETS, _EXTENDED_LENGTHS):

@@ -63,7 +63,8 @@ def thumbnail(picture: Pixels, *, side: int = THUMBNAIL_SIDE) -> Pixels:
     squares = whole.reshape(rows, -1, columns, whole.shape[1] // columns, *picture.shape[2:])
     sums: npt.NDArray[np.uint64] = squares.sum(axis=(1, 3), dtype=np.uint64)
     area = squares.shape[1] * squares.shape[3]
-    return ((sums + area // 2) // area).astype(np.uint8)
+    means: Pixels = ((sums + area // 2) // area).astype(np.uint8)
+    return means
 
 
 def _check_same(slide: tifffile.TiffFile, base: tifffile.TiffPage, page: tifffile.TiffPage) -> None:

@@ -31,7 +31,7 @@ _STAFF |= {"user", "username", "arzt", "radiologist", "pathologist", "therapist"
 _AGE = frozenset({"age", "alter"})
 
 _LONGEST_CODE, _MOST_CODE_WORDS = 64, 6
-_SHORTEST_IDENTIFIER = 100_000  # six digits
+_SHORTEST_IDENTIFIER = 1_000_000  # seven digits
 _MOST_TEXTS = 200_000  # different ones in a column that are looked through
 
 

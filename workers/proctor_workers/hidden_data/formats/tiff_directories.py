@@ -161,7 +161,7 @@ class _Reader:
         tag, kind, count = struct.unpack_from(code, block, at)
         if tag not in _WANTED or kind not in _TYPES:
             return tag, None
-        dtype = np.dtype(_TYPES[kind]).newbyteorder(self.order)
+        dtype = np.dtype(self.order + _TYPES[kind])
         values = count * (2 if kind in _RATIONAL else 1)
         room = 8 if self.big else 4
         if tag in _TEXT:

@@ -15,6 +15,7 @@ from proctor_workers.hidden_data.independence.near import LookingAlike
 ENOUGH_ALIKE = 0.5  # of a case's pictures: single slices of two people look alike
 LONGEST_LINE = 1 << 20
 MOST_LINES = 20_000_000
+MOST_LOOKS = 20_000_000
 _WAITING = 200_000  # looks that are compared together
 _LOOK = (len(FREQUENCIES) + len(DETAILS)) // 4  # hex digits
 
@@ -61,6 +62,7 @@ def overlap(
     """
     known = _Known(fingerprints, patients)
     images = named = 0
+    looks = 0
     waiting: list[str] = []
     for line in _read(lines):
         if PATIENT in line:
@@ -71,6 +73,9 @@ def overlap(
         images += 1
         known.meet_digests(str(line["source"]), str(line["pixels"]))
         waiting += line["looks"]
+        looks += len(line["looks"])
+        if looks > MOST_LOOKS:
+            raise FingerprintsInvalidError(f"There are more than {MOST_LOOKS} pictures.")
         if len(waiting) > _WAITING:
             known.looks.meet(waiting)
             waiting = []

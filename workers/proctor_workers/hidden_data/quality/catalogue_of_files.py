@@ -181,6 +181,9 @@ OF_FILES: Mapping[str, Entry] = {
         "Look at the amplifier's range.",
     ),
     "table.empty_column": entry(NOTE, "An empty column", "It holds nothing."),
+    "table.constant_number": entry(
+        ERROR, "One long number in every row", "An identifier looks so.", "Remove the column.",
+    ),
     "table.free_text": entry(
         ERROR, "Free text in a case file",
         "Names of strangers cannot be found in it for certain.",

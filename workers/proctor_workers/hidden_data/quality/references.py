@@ -14,10 +14,10 @@ from proctor_workers.hidden_data.quality.tables import Table
 
 MUCH_MISSING = 0.1  # of the cases without a reference standard
 IGNORE = "ignore"  # the category of regions where marks do not count
-VALUE_ONLY = "a value, or nothing"
+VALUE_ONLY, NOTHING = "a value", "nothing"
 NO_LABEL = "none"  # how several labels say that there is none
-GEOMETRY = "reference.geometry"
-_SIZE = re.compile(r'"size":\[([0-9,]+)\](?!.*"size":\[)')
+GEOMETRY, EMPTY = "reference.geometry", "reference.empty"
+LARGEST_PARSED = 1 << 20  # of outputs in JSON: boxes and points; images are no labels
 _NAMED_RUNS = re.compile(r'"((?:[^"\\]|\\.)*)":\[')
 
 
@@ -35,26 +35,23 @@ class ReferenceCheck:
     def of_case(self, one: IngestedCase) -> Iterator[Finding]:
         """Yield what is wrong with one case's outputs; `Finding.case` is the partner's name."""
         outputs = one.case.reference_outputs
-        self._tags[_tags(outputs)] += 1
         if outputs is None:
-            return
-        told = {finding.code for finding in one.findings}  # by whoever read the reference file
-        names = set()
-        if outputs.startswith('{"mask":'):
+            self._tags[VALUE_ONLY if one.case.row.reference_value else NOTHING] += 1
+        elif outputs.startswith('{"mask":'):
+            self._tags["mask"] += 1
             mask = _Mask(outputs)
-            names = mask.names
-            if mask.empty and "reference.empty" not in told:
-                yield _empty(one)
-            if GEOMETRY not in told:
-                yield from _size_differs(one, mask.size)
-        elif '"boxes"' in outputs or '"points"' in outputs or '"category"' in outputs:
+            yield from _of_mask(one, mask)
+            yield from self._named(one, mask.names)
+        elif len(outputs) > LARGEST_PARSED:
+            self._tags["image, field or series"] += 1
+        else:
             document = json.loads(outputs)
-            names = _categories(document)
+            self._tags[", ".join(document)] += 1
             yield from _outside(one, document)
-        self._names.update(names)
-        yield from self._unknown(one, names)
+            yield from self._named(one, _categories(document))
 
-    def _unknown(self, one: IngestedCase, names: Collection[str]) -> Iterator[Finding]:
+    def _named(self, one: IngestedCase, names: Collection[str]) -> Iterator[Finding]:
+        self._names.update(names)
         if self._labels and (unknown := set(names) - self._labels - {IGNORE}):
             yield Finding(
                 code="reference.label",
@@ -119,7 +116,7 @@ class ReferenceCheck:
                 )
 
     def _mixed(self) -> Iterator[Finding]:
-        kinds = [kind for kind in self._tags if kind not in {"", VALUE_ONLY}]
+        kinds = [kind for kind in self._tags if kind not in {NOTHING, VALUE_ONLY}]
         if len(kinds) > 1 or (kinds and self._tags[VALUE_ONLY]):
             counts = ", ".join(f"{kind} ({number})" for kind, number in sorted(self._tags.items()))
             yield Finding(
@@ -151,12 +148,13 @@ class _Mask:
             self.empty = self.empty and place == match.end()
 
 
-def _tags(outputs: str | None) -> str:
-    if outputs is None:
-        return VALUE_ONLY
-    if outputs.startswith('{"mask":'):
-        return "mask"
-    return ", ".join(json.loads(outputs)) if len(outputs) < (1 << 20) else "other"
+def _of_mask(one: IngestedCase, mask: _Mask) -> Iterator[Finding]:
+    """Yield what is wrong with a mask, unless it was told when its file was read."""
+    told = {finding.code for finding in one.findings}
+    if mask.empty and EMPTY not in told:
+        yield _empty(one)
+    if GEOMETRY not in told:
+        yield from _size_differs(one, mask.size)
 
 
 def _categories(document: Mapping[str, Any]) -> set[str]:

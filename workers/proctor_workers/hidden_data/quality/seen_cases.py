@@ -1,6 +1,6 @@
 """What the checks look at of a case: small copies, so that a cohort is walked through once."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from proctor_workers.hidden_data.blocks import StoredFile
@@ -108,8 +108,3 @@ def seen(one: IngestedCase, shared: Shared) -> SeenCase:
 def attribute_names(cases: Sequence[SeenCase]) -> list[str]:
     """Return the attributes that occur, sorted."""
     return sorted({name for one in cases for name in one.attributes})
-
-
-def of_files(cases: Sequence[SeenCase]) -> Iterator[SeenFile]:
-    """Yield all files."""
-    return (file for one in cases for file in one.files)

@@ -2,20 +2,15 @@
 
 import io
 from collections.abc import Mapping, Sequence
-from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from proctor_workers.hidden_data.case_files import Grid, Refusal, SourceFile, UnreadableFileError
+from proctor_workers.hidden_data.case_files import Grid, Refusal, SourceFile
 from proctor_workers.hidden_data.formats.raster.tiff import read_tiff
-from proctor_workers.hidden_data.formats.volumes.metaimage import is_metaimage, read_metaimage
-from proctor_workers.hidden_data.formats.volumes.nifti import read_nifti
-from proctor_workers.hidden_data.formats.volumes.nrrd import MAGIC as NRRD
-from proctor_workers.hidden_data.formats.volumes.nrrd import read_nrrd
-from proctor_workers.hidden_data.formats.volumes.payload import content_of
+from proctor_workers.hidden_data.formats.volumes.case_volumes import CaseFiles
 from proctor_workers.hidden_data.formats.volumes.volume import Volume
 from proctor_workers.hidden_data.reference_objects.lattice import Lattice, same_points
 from proctor_workers.hidden_data.reference_objects.masks import (
@@ -65,7 +60,7 @@ def volume_mask(files: Sequence[SourceFile], labels: Mapping[str, str], grid: Gr
     Raises:
         UnreadableFileError: it is damaged, too large or of a kind that is not read.
     """
-    volume = _volume(files)
+    volume, _ = CaseFiles(files).volume(files[0])
     if volume.voxels.size > MOST_PIXELS:
         return TOO_LARGE, ()
     values = _whole(volume)
@@ -153,28 +148,6 @@ def _png_pixels(content: bytes) -> NDArray[Any] | Refusal:
         return TOO_LARGE
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError):
         return Refusal("cannot be read as PNG", "Export it again.")
-
-
-def _volume(files: Sequence[SourceFile]) -> Volume:
-    header = files[0]
-    content = content_of(header.path)
-
-    def beside(*names: str) -> bytes:
-        folder = PurePosixPath(header.name.lower()).parent
-        wanted = {str(folder / name.lower()) for name in names}
-        for file in files[1:]:
-            if file.name.lower() in wanted:
-                return content_of(file.path)
-        raise UnreadableFileError(
-            "is a header without its data", "Save the label map as one file: .nii, .nrrd or .mha."
-        )
-
-    if content.startswith(NRRD):
-        return read_nrrd(content, lambda name: beside(PurePosixPath(name).name))
-    if is_metaimage(content[:4096]):
-        return read_metaimage(content, lambda name: beside(PurePosixPath(name).name))
-    stem = PurePosixPath(header.name.lower().removesuffix(".gz")).stem
-    return read_nifti(content, lambda: beside(f"{stem}.img", f"{stem}.img.gz"))
 
 
 def _whole(volume: Volume) -> NDArray[Any] | Refusal:

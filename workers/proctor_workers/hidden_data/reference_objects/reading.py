@@ -9,13 +9,11 @@ from proctor_workers.hidden_data.case_files import (
     SourceFile,
     UnreadableFileError,
 )
+from proctor_workers.hidden_data.formats.base import HEAD_BYTES
 from proctor_workers.hidden_data.formats.dicom.originals import is_dicom
 from proctor_workers.hidden_data.formats.raster.png import MAGIC as PNG
 from proctor_workers.hidden_data.formats.raster.tiff import MAGIC as TIFF
-from proctor_workers.hidden_data.formats.volumes.metaimage import is_metaimage
-from proctor_workers.hidden_data.formats.volumes.nifti import is_nifti
-from proctor_workers.hidden_data.formats.volumes.nrrd import MAGIC as NRRD
-from proctor_workers.hidden_data.formats.volumes.payload import first_bytes
+from proctor_workers.hidden_data.formats.volumes.case_volumes import is_header
 from proctor_workers.hidden_data.reference_objects.dicom_objects import dicom_outputs
 from proctor_workers.hidden_data.reference_objects.json_outputs import checked_outputs
 from proctor_workers.hidden_data.reference_objects.label_maps import (
@@ -26,7 +24,6 @@ from proctor_workers.hidden_data.reference_objects.label_maps import (
 from proctor_workers.hidden_data.reference_objects.masks import Taken
 
 LARGEST_FILE = 1 << 31  # bytes
-_HEAD = 4096
 
 
 def reference_outputs(
@@ -64,7 +61,7 @@ def _outputs(
         return png_mask(file.path.read_bytes(), file.name, labels, grid)
     if head.startswith(TIFF) and not _is_part_10(head):  # whose preamble may be that of a TIFF
         return tiff_mask(file, labels, grid)
-    if head.startswith(NRRD) or is_metaimage(head) or is_nifti(first_bytes(head, 544), file.name):
+    if is_header(head, file.name):
         return volume_mask((file, *companions), labels, grid)
     if is_dicom(head, file.name):
         return dicom_outputs(file, labels, grid)
@@ -81,6 +78,6 @@ def _head(file: SourceFile) -> bytes:
         if file.path.stat().st_size > LARGEST_FILE:
             raise UnreadableFileError("is larger than 2 GiB", "Split it.")
         with file.path.open("rb") as opened:
-            return opened.read(_HEAD)
+            return opened.read(HEAD_BYTES)
     except OSError as exc:
         raise UnreadableFileError("cannot be opened", "Look at its rights.") from exc

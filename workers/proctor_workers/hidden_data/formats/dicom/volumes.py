@@ -31,7 +31,7 @@ def check_volume(layouts: Sequence[Layout], arrangement: Arrangement) -> Grid:
     Raises:
         UnreadableFileError: they make none.
     """
-    cure = "Choose form.volumes = native in the plan, or leave out what does not belong."
+    cure = "Choose canonical.volumes = native in the plan, or leave out what does not belong."
     if any(one.photometric != "MONOCHROME2" or one.samples != 1 for one in layouts):
         raise UnreadableFileError("belongs to pictures whose colours make no volume", cure)
     grid = arrangement.grid
@@ -48,7 +48,7 @@ def scales_of(header: Dataset, frames: int) -> list[Scale]:
     if "ModalityLUTSequence" in header:
         raise UnreadableFileError(
             "has a modality lookup table, for which volumes have no place",
-            "Choose form.volumes = native in the plan.",
+            "Choose canonical.volumes = native in the plan.",
         )
     groups = header.get("PerFrameFunctionalGroupsSequence") or ()
     if len(groups) != frames:
