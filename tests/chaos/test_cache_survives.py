@@ -195,7 +195,9 @@ from pathlib import Path
 from proctor_workers.runner.cache import Cache
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 cache = Cache(Path(sys.argv[1]), 1 << 30)
-assert cache.begin("ab" * 32, 200_000) is None
+with cache.begin("ab" * 32, 200_000) as filling:
+    filling.write(memoryview(bytes(200_000)))
+    assert not filling.keep()
 with cache.begin("cd" * 32, 50_000) as filling:
     filling.write(memoryview(bytes(50_000)))
     assert filling.keep()

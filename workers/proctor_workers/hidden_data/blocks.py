@@ -154,7 +154,7 @@ def leaf_of(
 
     A field that only some cases have is null in the table and absent here.
     """
-    described = [file | {"decoded_pixel_sha256": pixels.get(file["name"], "")} for file in files]
+    described = [{**file, "decoded_pixel_sha256": pixels.get(file["name"], "")} for file in files]
     said = {
         name: value
         for name, value in row.items()
