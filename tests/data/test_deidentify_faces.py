@@ -5,6 +5,8 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import ndimage
 
@@ -96,7 +98,31 @@ def test_a_volume_without_a_head_is_for_a_person() -> None:
     chance = np.random.default_rng(0)
     for values in (chance.normal(100, 10, (60, 60, 60)), np.zeros((40, 40, 40))):
         with pytest.raises(QuarantineError):
-            remove_face(values, np.eye(4))
+            remove_face(values, np.diag([3.0, 3.0, 3.0, 1.0]))
+
+
+@pytest.mark.parametrize("spacing", [1e-6, 1e6])
+def test_a_volume_of_no_heads_size_is_for_a_person_before_it_is_interpolated(
+    spacing: float,
+) -> None:
+    with pytest.raises(QuarantineError, match="size of a head"):
+        remove_face(np.ones((60, 60, 60)), np.diag([spacing, spacing, spacing, 1.0]))
+
+
+@given(st.integers(0, 2**32 - 1))
+@settings(max_examples=25, deadline=None)
+def test_whatever_the_values_are_a_volume_is_cleaned_or_for_a_person(seed: int) -> None:
+    chance = np.random.default_rng(seed)
+    shape = tuple(int(side) for side in chance.integers(1, 50, 3))
+    values = chance.choice([0.0, 1.0, 1e30, -1e30, np.inf, np.nan, -1000.0], shape)
+    matrix = np.diag([*chance.uniform(0.5, 9, 3), 1.0]) + np.pad(
+        chance.normal(0, 0.3, (3, 3)), (0, 1)
+    )
+    try:
+        clean, mask = remove_face(values, matrix)
+    except QuarantineError:
+        return
+    assert clean.shape == mask.shape == values.shape
 
 
 def test_a_brain_without_a_face_is_for_a_person(

@@ -1,5 +1,7 @@
 """Identifiers in free text are found, whatever their kind; ordinary words are not."""
 
+import time
+
 import pytest
 
 from proctor_workers.hidden_data.deidentify.text import (
@@ -86,3 +88,18 @@ def test_a_description_keeps_only_words_that_are_published_or_technical() -> Non
 def test_a_known_number_is_recognised_as_a_number() -> None:
     assert Known(["00471108"]).is_number("471108.0")
     assert not Known(["4711"]).is_number("4711")
+
+
+@pytest.mark.parametrize(
+    "unit", ["a", "1 ", "A b ", "Abc ", "1", "1.2.", "a@", "A^", "Dr ", "12 Main ", "1 rue ", "(",
+             "1-", "a:", "mrn", "mrn ", " ", "name ", "ü", "1:", "/home"],
+)  # fmt: skip
+def test_a_long_text_takes_time_in_proportion_to_its_length(unit: str) -> None:
+    def taken(signs: int) -> float:
+        text = (unit * signs)[:signs]
+        start = time.process_time()
+        scan(text, ("Doe^Jane", "P-0815-77"))
+        return time.process_time() - start
+
+    taken(100)
+    assert taken(8_000) < 0.5  # a quadratic pattern takes seconds

@@ -69,6 +69,7 @@ def _stored(file: Mapping[str, Any], known: Mapping[str, Any]) -> StoredFile:
         perceptual_hash=known["perceptual_hash"],
         original_uid=known["original_uid_hmac"],
         source_sha256=known["source_sha256"],
+        detail_hash=known["detail_hash"],
     )
 
 

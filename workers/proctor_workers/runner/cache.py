@@ -118,7 +118,7 @@ class Cache:
                 if self._make_room(ledger, sha256, size, spare_ns):
                     return Filling(self, path, part, handle, size)
             if spare_ns is None:
-                self.give_way("the disk is full")
+                self.give_way("there is no room")
         except OSError as error:
             self.give_way(error.strerror)
         _close_unkept(handle, part)
@@ -246,8 +246,9 @@ class Cache:
                     if not rest:
                         found[sha256] = one
                     elif not _remove_if_left(one.path):
-                        size = int(rest.removesuffix(PART) or 0)
-                        found.setdefault(sha256, one._replace(size=size))
+                        size = rest.partition(".")[0]
+                        if size.isdigit():
+                            found.setdefault(sha256, one._replace(size=int(size)))
         found.pop(but, None)
         return found.values()
 

@@ -25,6 +25,8 @@ from proctor_workers.hidden_data.pseudonyms import Pseudonyms
 from proctor_workers.steps.versions import earlier_cases, keep_comparisons, make_without
 from proctor_workers.tools import Tools
 
+_LARGEST_INDEX = 1 << 28  # a million files
+
 
 def ingest(tools: Tools, cohort: dict[str, Any]) -> None:
     """Ingest a cohort; every mistake and every finding is named in its record.
@@ -70,6 +72,8 @@ def _index(tools: Tools, cohort: Mapping[str, Any]) -> Mapping[str, Any]:
     if "index_sha256" not in index:
         return index
     key = upload_key(cohort["lineage"], index["index_sha256"])
+    if (tools.store.size("quarantine", key) or 0) > _LARGEST_INDEX:
+        raise DataError("The uploaded index is too large.")
     return index_of(tools.store.get("quarantine", key, sha256=index["index_sha256"]))
 
 

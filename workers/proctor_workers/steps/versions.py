@@ -17,7 +17,7 @@ from proctor_workers.tools import Tools
 Record = Mapping[str, Any]
 # What a version without some cases takes over of what ingest found of the one before.
 CARRIED = (
-    "overrides", "forms", "deidentified", "deidentification", "left_out", "confounders",
+    "overrides", "forms", "headers", "deidentified", "deidentification", "left_out", "confounders",
 )  # fmt: skip
 
 

@@ -28,6 +28,8 @@ _BRAIN = (500.0, 2300.0)  # cm³, from infants to large adults
 _SAME_SIZE, _SAME_REACH = 0.9, 5.0  # of the brain, share and mm, when it is cut no further
 _NORMAL = (-np.sqrt(0.5), -np.sqrt(0.5))  # of the plane, along back and up: 45° to front and below
 _ROOM = 6.0  # mm between brain and plane
+_EXTENT = (80.0, 1000.0)  # mm of a volume that shows a head
+_THICKEST = 10.0  # mm between slices
 _LEAST_FACE = 40.0  # cm³ of head before the plane; less is no face, or the plane lies wrong
 
 
@@ -57,12 +59,21 @@ def remove_face(volume: Voxels, affine: Any) -> tuple[Voxels, Mask]:
     upright = np.flip(np.transpose(volume, order), flips)
     left, back, up = (float(np.linalg.norm(matrix[:3, axis])) for axis in order)
     spacing = left, back, up
-    head = _head(upright, spacing)
-    face = _face(upright.shape, spacing, head, _brain_limit(head))
-    mask = np.transpose(np.flip(face, flips), np.argsort(order))
-    clean = volume.copy()
-    clean[mask] = _air(upright, head)
+    _check_size(upright.shape, spacing)
+    with np.errstate(all="ignore"):  # foreign floats overflow
+        head = _head(upright, spacing)
+        face = _face(upright.shape, spacing, head, _brain_limit(head))
+        mask = np.transpose(np.flip(face, flips), np.argsort(order))
+        clean = volume.copy()
+        clean[mask] = _air(upright, head)
     return clean, mask
+
+
+def _check_size(shape: tuple[int, ...], spacing: tuple[float, ...]) -> None:
+    """Refuse what is no head by its size alone, before anything is interpolated."""
+    extents = [size * distance for size, distance in zip(shape, spacing, strict=True)]
+    if min(extents) < _EXTENT[0] or max(extents) > _EXTENT[1] or max(spacing) > _THICKEST:
+        raise _unsure("has not the size of a head")
 
 
 def _axes(matrix: NDArray[np.float64]) -> tuple[tuple[int, ...], tuple[int, ...]]:

@@ -44,7 +44,7 @@ _START, _END = r"(?<![^\W_])", r"(?![^\W_])"  # an underscore parts words in nam
 _NO_DIGIT = r"(?!\d)"
 
 _SHAPES: dict[str, tuple[str, ...]] = {
-    "email": (r"[\w.+%-]+\s?@\s?[\w-]+(?:\.[\w-]+)+",),
+    "email": (r"(?<![\w.+%-])[\w.+%-]{1,64}\s?@\s?[\w-]{1,64}(?:\.[\w-]{1,64}){1,8}",),
     "url": (r"(?i:https?|ftp|file)://\S+", r"(?i:www)\.[\w-]+\.\S+"),
     "path": (
         r"[A-Za-z]:\\\S+",
@@ -76,15 +76,15 @@ _SHAPES: dict[str, tuple[str, ...]] = {
     ),
     "record number": (
         (
-            rf"{_START}(?i:{_ID_WORD})(?:{_END}|(?=\d))[\s.:#=_-]*(?i:nr|no|id)?[\s.:#=_-]*"
-            r"[A-Za-z]*[-/]?\d[\w/.-]*"
+            rf"{_START}(?i:{_ID_WORD})(?:{_END}|(?=\d))"
+            r"[\s.:#=_-]{0,8}(?i:nr|no|id)?[\s.:#=_-]{0,8}[A-Za-z]{0,8}[-/]?\d[\w/.-]*"
         ),
         rf"{_START}[A-Za-z]{{1,4}}[-_]?\d{{6,}}{_END}",
         r"(?<![\d.])\d{7,}(?!\d|\.\d)",
     ),
     "address": (
         rf"(?<!\w)\d{{1,5}}[A-Za-z]?,?\s+(?:[^\W\d_a-z][\w'.-]*\s+){{1,3}}{_STREET}{_END}\.?",
-        r"[^\W\d_][\w-]*(?i:stra(?:ß|ss)e|str\.|gasse|platz|allee|weg)\s*\d+\w?(?!\w)",
+        r"(?<![\w-])[^\W\d_][\w-]{0,40}?(?i:stra(?:ß|ss)e|str\.|gasse|platz|allee|weg)\s*\d+\w?(?!\w)",
         (
             r"(?<!\w)\d{1,4}(?:bis|ter)?,?\s+(?i:rue|avenue|boulevard|chemin|quai)"
             r"\s+(?:[\w'’-]+\s?){1,5}"
@@ -94,7 +94,7 @@ _SHAPES: dict[str, tuple[str, ...]] = {
         rf"{_START}[A-Z]{{2}},? \d{{5}}(?:-\d{{4}})?{_END}",
     ),
     "name": (
-        rf"[^\W\d_][\w'’-]*(?:\^[\w'’.=-]*)+(?: {_NAME})*",
+        rf"(?<!\w)[^\W\d_][\w'’-]{{0,64}}(?:\^[\w'’.=-]*)+(?: {_NAME})*",
         rf"{_START}{_TITLE}(?:\.\s*|\s+)(?:(?:med|phil|h\.c|Dr|Prof)\.\s*)*{_NAMES}",
         rf"{_START}{_ROLE}\s*[:=]\s*[^\W\d_][\w'’-]+(?:[ ,]+{_NAME}){{0,3}}",
         rf"{_START}{_DONE_BY}\s+{_NAMES}",

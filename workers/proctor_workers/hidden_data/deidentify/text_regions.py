@@ -16,7 +16,8 @@ Pixels = npt.NDArray[Any]
 Frame = npt.NDArray[np.uint8]
 
 _SHORTEST = 3  # letters and digits; fewer name nobody
-_SURE = 0.4  # of the recogniser; shades of anatomy are taken for one or two signs, never for more
+# Scores of the recogniser: shades of anatomy are taken for a few signs, and with less certainty.
+_SURE, _LONG_SURE, _LONG = 0.6, 0.4, 6
 _TILE, _OVERLAP = 1024, 160  # pixels: the detector sees a tile at its own scale
 _MARGIN = 0.3  # of a line's height around its box, as letters end beyond it
 _LEAST_MARGIN = 3  # pixels
@@ -90,7 +91,7 @@ def _tells(text: str, score: float) -> bool:
     signs = len(_SIGNS.findall(text))
     if signs < _SHORTEST or text.strip(" .:()-").upper() in MARKERS:
         return False
-    return score >= _SURE
+    return score >= (_LONG_SURE if signs >= _LONG else _SURE)
 
 
 def _tiles(frame: Frame) -> Iterator[tuple[int, int, Frame]]:

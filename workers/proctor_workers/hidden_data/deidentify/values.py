@@ -97,7 +97,7 @@ class ValueCleaner:
         if keyword in DEFINED_TERMS:
             return text if text in DEFINED_TERMS[keyword] else None
         if keyword in self._descriptors:
-            return self._description(text)[: _LONGEST[vr]].strip() or None
+            return self._description(text[: _LONGEST[vr]])[: _LONGEST[vr]].strip() or None
         shape = _CODE if vr == "CS" else _MODEL_TEXT
         if vr not in _CODES or not shape.fullmatch(text) or self.known.names(text):
             return None

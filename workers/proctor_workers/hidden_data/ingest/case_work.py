@@ -1,6 +1,7 @@
 """What is done to one case, in a process of its own: fetch, read, make safe, keep."""
 
 import logging
+import traceback
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -105,14 +106,20 @@ def work(setting: Setting, job: CaseJob) -> CaseDone:
             return _refused(job, exc)
         except ProctorError:
             raise  # the store is away, or holds what was not announced: no fault of this case
-        except Exception:  # foreign bytes must not end the ingest of all others
-            LOG.exception("row %d: a reader failed", job.row.number)
+        except Exception as exc:  # noqa: BLE001 - foreign bytes must not end the ingest of others
+            # Where and what, never its words: libraries quote names of files and of patients.
+            LOG.error("row %d: a reader failed: %s", job.row.number, _where(exc))  # noqa: TRY400
             return CaseDone(
                 number=job.number,
                 refusal=_finding(
                     job, "file.reader_failed", "makes its reader fail", "Leave the case out."
                 ),
             )
+
+
+def _where(error: Exception) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{type(error).__name__} at {Path(frames[-1].filename).name}:{frames[-1].lineno}"
 
 
 def _worked(setting: Setting, job: CaseJob, folder: Path) -> CaseDone:

@@ -5,6 +5,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -310,6 +311,7 @@ def _assessed(
         cases,
         labels=frozenset(job.plan.reference_labels.values()),
         others=(*left_out, *scan_table(found.rows), *leaks.findings),
+        today=datetime.now(UTC).date(),
     )
     quality = replace(
         quality,

@@ -7,6 +7,7 @@ cases under pseudonyms, the reference standard, and `index.json`, which names ea
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,6 +24,11 @@ from proctor_workers.hidden_data.rows import Row
 
 VERSION = 1
 TABLES = ("reference.parquet", "files.parquet", "fingerprints.parquet", "facts.parquet")
+# Digests become names of files on the worker, blocks keys of objects: nothing else may stand there.
+_SHA256 = re.compile("[0-9a-f]{64}")
+_PATH = re.compile(
+    r"blocks/[0-9]{5}\.jsonl|reference/[a-z]+\.parquet|files/[0-9a-f]{2}/[0-9a-f]{64}"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,13 +68,21 @@ class PreparedIndex:
                 Part(path=str(path), sha256=str(sha256), size=int(size))
                 for path, sha256, size in document["parts"]
             )
+            if not all(
+                _PATH.fullmatch(one.path) and _SHA256.fullmatch(one.sha256) for one in parts
+            ):
+                raise DataError("The prepared cohort has a part of another name than this writes.")
             return cls(report=dict(document["report"]), parts=parts)
         except (KeyError, TypeError, ValueError) as exc:
             raise DataError("The index of the prepared cohort is malformed.") from exc
 
 
 def write_index(folder: Path, ingested: Ingested) -> PreparedIndex:
-    """Describe what lies in `folder`; places in the partner's own words stay behind."""
+    """Describe what lies in `folder`; places in the partner's own words stay behind.
+
+    What an earlier plan made there, or an interrupted write, is deleted: it must not be sent.
+    """
+    _forget_others(folder, [block["block"] for block in ingested.report.blocks])
     parts = tuple(_part(folder, path) for path in _sent(folder))
     index = PreparedIndex(report=_without_places(ingested.report).as_dict(), parts=parts)
     (folder / "index.json").write_bytes(index.as_bytes())
@@ -88,6 +102,18 @@ def write_map(path: Path, rows: Sequence[Row], names: Pseudonyms) -> None:
     )
     path.touch(mode=0o600)
     pq.write_table(table, path)
+
+
+def _forget_others(folder: Path, blocks: Sequence[str]) -> None:
+    """Delete what the cohort's own lists do not name."""
+    kept = {folder / "blocks" / f"{name}.jsonl" for name in blocks}
+    for path in tuple(kept):
+        for line in path.read_bytes().splitlines():
+            digests = [file["sha256"] for file in json.loads(line)["files"]]
+            kept.update(folder / "files" / one[:2] / one for one in digests)
+    kept.update(folder / "reference" / name for name in TABLES)
+    for path in [one for one in _sent(folder) if one not in kept]:
+        path.unlink()
 
 
 def _sent(folder: Path) -> Iterator[Path]:

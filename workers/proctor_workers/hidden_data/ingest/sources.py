@@ -18,6 +18,7 @@ from proctor_backend.domain.errors import DataError, InvalidInputError, NotFound
 from proctor_backend.domain.keys import upload_key
 from proctor_backend.objects import ObjectStore
 from proctor_backend.settings import Settings
+from proctor_sdk.canonical import sha256_hex
 
 
 class Source(Protocol):
@@ -188,5 +189,5 @@ def opened_store(settings: Settings) -> ObjectStore:
 
 
 def _flat(name: str) -> str:
-    """Return one path part for a name with folders; it keeps the name's ending."""
-    return name.replace("/", "__")[-200:]
+    """Return one path part for a name with folders, another for each; it keeps the ending."""
+    return sha256_hex(name.encode("utf-8", "surrogatepass"))[:32] + name.rpartition("/")[2][-40:]
