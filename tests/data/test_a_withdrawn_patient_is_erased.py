@@ -165,6 +165,18 @@ def whole_way(place: Place, patient: str, key: bytes) -> dict[str, Any]:
     return last
 
 
+def test_version_without_a_patient_says_which_headers_its_files_carry(
+    place: Place, public_key: bytes
+) -> None:
+    place.records.db["cohorts"].update_one(
+        {"_id": place.cohort["_id"]}, {"$set": {"headers": ["PatientAge"]}}
+    )
+
+    ended = place.take(remove_patient, place.asked("p1", public_key))
+
+    assert place.records.get("cohorts", ended["made"])["headers"] == ["PatientAge"]
+
+
 def test_nothing_names_a_withdrawn_patients_cases(
     place: Place, servers: LocalStack, public_key: bytes
 ) -> None:

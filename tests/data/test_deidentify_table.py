@@ -89,6 +89,12 @@ def test_a_column_of_codes_that_differ_from_row_to_row_is_found() -> None:
     assert columns(found) == {"attr.label"}
 
 
+@pytest.mark.parametrize("form", ["-{:.4f}", "{:.4f}e-05", "-{:.4f}e+12"])
+def test_measured_values_below_zero_or_with_an_exponent_are_no_codes(form: str) -> None:
+    found = scan_table(rows(40, inputs=lambda n, _c: {"score": form.format(1.5 + n * 0.0137)}))
+    assert not [one for one in found if "codes" in one.message]
+
+
 def test_a_column_of_names_is_found() -> None:
     first, last = ("Ann", "Bob", "Cem", "Dee", "Eva", "Fay"), ("Ash", "Birk", "Cole", "Dorn")
     found = rows(24, attributes=lambda n, _c: {"who": f"{first[n % 6]} {last[n // 6]}"})

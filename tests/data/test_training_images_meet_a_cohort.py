@@ -50,10 +50,10 @@ class Comparison:
             pq.write_table(pa.Table.from_pylist(rows), held)
             tools.store.put("reference", beside_reference_key(self.cohort, name), held.getvalue())
 
-    def insert(self, *, index: dict[str, Any] | None = None) -> None:
+    def insert(self, *, prepared: bool = False) -> None:
         cohort = {
             "_id": self.cohort, "org": "org_a", "lineage": self.cohort, "state": "READY",
-            "root": "r", "index": index or {}, "terms": {"min_cell": 11},
+            "root": "r", "prepared": prepared, "terms": {"min_cell": 11},
         }  # fmt: skip
         event = Event(kind="comparison.uploaded", chain="platform", actor="a test")
         self.outside.commit(
@@ -139,7 +139,7 @@ def test_the_deletion_stands_in_the_audit_trail_without_a_count(comparison: Comp
 
 
 def test_names_that_the_partner_gave_itself_are_not_compared(comparison: Comparison) -> None:
-    comparison.insert(index={"prepared": {}})
+    comparison.insert(prepared=True)
     comparison.send(*({"patient": f"MRN-{n}"} for n in range(35)))
 
     found = comparison.done()

@@ -59,6 +59,18 @@ def test_a_row_that_names_no_files_keeps_those_of_the_version_before(
     assert second["blocks"][0]["cases"] == CASES
 
 
+def test_files_that_are_kept_can_still_be_recognised(
+    partner: Partner, first: dict[str, Any]
+) -> None:
+    second = ingest(partner, [row | {"files": ""} for row in rows()], first)
+    known = [
+        versions.read_table(partner.inside, one["_id"], "fingerprints.parquet").to_pylist()
+        for one in (first, second)
+    ]
+    assert known[0][0]["detail_hash"]
+    assert known[1] == known[0]
+
+
 def test_what_changed_is_counted_by_case_and_column(
     partner: Partner, first: dict[str, Any]
 ) -> None:

@@ -22,9 +22,8 @@ from proctor_workers.hidden_data.independence.matching import (
     Overlap,
     overlap,
 )
-from proctor_workers.hidden_data.independence.near import NEAR_DETAIL
 from proctor_workers.hidden_data.pseudonyms import Pseudonyms
-from proctor_workers.hidden_data.quality.near_duplicates import NEAR
+from proctor_workers.hidden_data.quality.near_duplicates import NEAR, NEAR_IN_DETAIL
 from proctor_workers.tools import Tools
 
 BUCKET = "quarantine"
@@ -92,7 +91,7 @@ def _told_before(
 
 def _described(found: Overlap, cohort: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        "near": f"{NEAR} of 64 and {NEAR_DETAIL} of 256 bits",
+        "near": f"{NEAR} of 64 and {NEAR_IN_DETAIL} of 256 bits",
         "complete": found.complete,
         "images": found.images,
         "named_patients": found.named,
@@ -111,7 +110,7 @@ def _table(tools: Tools, cohort: Mapping[str, Any], name: str) -> pa.Table:
 def _pseudonym(tools: Tools, cohort: Mapping[str, Any]) -> Callable[[str], str] | None:
     """Return how patients got their names; None where the partner's own machine named them."""
     versions = tools.records.find("cohorts", {"lineage": cohort["lineage"]})
-    if any("prepared" in (one.get("index") or {}) for one in versions):
+    if any(one.get("prepared") for one in versions):
         return None
     names = Pseudonyms(read_key(tools.settings, "cohort.key"), cohort["lineage"])
     return names.patient

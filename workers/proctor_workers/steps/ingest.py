@@ -40,7 +40,8 @@ def ingest(tools: Tools, cohort: dict[str, Any]) -> None:
         return
     folder = tools.settings.work_dir / "ingest" / cohort["_id"]
     folder.mkdir(parents=True, exist_ok=True)
-    _record(tools, cohort, _ingested(tools, cohort, index, folder))
+    kept = {"index": None, "prepared": "prepared" in index}
+    _record(tools, cohort, _ingested(tools, cohort, index, folder), kept)
     # Only now: an ingest that was stopped goes on from its journal and from what was uploaded.
     shutil.rmtree(folder)
     _forget_upload(tools, cohort)
@@ -123,13 +124,17 @@ def _made(
     )
 
 
-def _record(tools: Tools, cohort: Mapping[str, Any], ingested: Ingested) -> None:
+def _record(
+    tools: Tools, cohort: Mapping[str, Any], ingested: Ingested, kept: Mapping[str, Any]
+) -> None:
+    """Keep what came of it; the index goes: it has the partner's own names of files."""
     report = _with_overrides_dated(cohort, ingested.report)
     for form, text in (("html", ingested.quality_html), ("json", ingested.quality_json)):
         if text:
             tools.records.put_file(f"quality:{cohort['_id']}:{form}", text.encode())
     if report.problems:
         fields: dict[str, Any] = {
+            **kept,
             "problems": list(report.problems),
             "problem_count": report.problem_count,
         }
@@ -141,7 +146,7 @@ def _record(tools: Tools, cohort: Mapping[str, Any], ingested: Ingested) -> None
     held = blocking(report.findings, report.overrides)
     state = CohortState.HELD if held else CohortState.READY
     keep_comparisons(tools, {**cohort, "root": report.root, "blocks": report.blocks})
-    fields = json.loads(json.dumps(report.as_dict()))
+    fields = {**json.loads(json.dumps(report.as_dict())), **kept}
     del fields["problems"], fields["problem_count"]
     tools.records.commit(
         Move("cohorts", cohort["_id"], state, fields),

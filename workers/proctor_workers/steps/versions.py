@@ -60,7 +60,12 @@ def make_without(tools: Tools, cohort: Record, names: Sequence[str]) -> None:
         what = "would be empty" if gone >= known.keys() else "has no case of one of these names"
         problem = {"row": 0, "column": "without", "what": what, "cure": "Correct the list."}
         records.commit(
-            Move("cohorts", cohort["_id"], CohortState.REJECTED, {"problems": [problem]}),
+            Move(
+                "cohorts",
+                cohort["_id"],
+                CohortState.REJECTED,
+                {"problems": [problem], "index": None},
+            ),
             event=_event("cohort.rejected", cohort, {"problems": 1}),
         )
         return
@@ -73,7 +78,7 @@ def make_without(tools: Tools, cohort: Record, names: Sequence[str]) -> None:
             "cohorts",
             cohort["_id"],
             CohortState.READY,
-            carried | identity | {"findings": findings},
+            carried | identity | {"findings": findings, "index": None},
         ),
         event=_event("cohort.ingested", cohort, {"root": identity["root"], "held_by": 0}),
     )

@@ -11,8 +11,8 @@ from pydicom.dataset import Dataset
 from scipy import ndimage
 
 from proctor_workers.hidden_data.case_files import QuarantineError
-from proctor_workers.hidden_data.deidentify.items import UNREADABLE
 from proctor_workers.hidden_data.deidentify.profile import BurnedIn
+from proctor_workers.hidden_data.deidentify.readable import UNREADABLE
 from proctor_workers.hidden_data.deidentify.text_regions import (
     Frame,
     Pixels,

@@ -9,9 +9,10 @@ study nor a long acquisition passes midnight.
 import re
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from typing import Any
 
 from pydicom.dataset import Dataset
+
+from proctor_workers.hidden_data.deidentify.readable import text_of
 
 # Which time of day belongs to which date (PS3.3 C.7.2.1, C.7.3.1, C.7.6.1).
 TIME_OF = {
@@ -41,7 +42,7 @@ class Clock:
     @classmethod
     def of(cls, source: Dataset, days_back: int) -> "Clock":
         """Return the clock of a file's study."""
-        starts = (_time_of_day(_text(source, keyword)) for keyword in _ANCHORS)
+        starts = (_time_of_day(text_of(source, keyword)) for keyword in _ANCHORS)
         start = next((found for found in starts if found is not None), None)
         return cls(-days_back, None if start is None else _NOON - start)
 
@@ -84,11 +85,6 @@ class Clock:
     def _turned(self, text: str) -> timedelta | None:
         start = _time_of_day(text)
         return None if start is None or self.turn is None else start + self.turn
-
-
-def _text(source: Dataset, keyword: str) -> str:
-    value: Any = source.get(keyword)
-    return "" if value is None else str(value)
 
 
 def full_date(text: str) -> date | None:

@@ -3,7 +3,8 @@
 import numpy as np
 from pydicom.dataset import Dataset
 
-from proctor_workers.hidden_data.deidentify.items import UNREADABLE, Allowed
+from proctor_workers.hidden_data.deidentify.items import Allowed
+from proctor_workers.hidden_data.deidentify.readable import UNREADABLE
 from proctor_workers.hidden_data.deidentify.text import Known
 from proctor_workers.hidden_data.deidentify.text_regions import text_regions
 

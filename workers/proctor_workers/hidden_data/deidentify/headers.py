@@ -22,7 +22,7 @@ from proctor_workers.hidden_data.deidentify.coded import code_item
 from proctor_workers.hidden_data.deidentify.content import kept_content
 from proctor_workers.hidden_data.deidentify.dates import TIME_OF, Clock, full_date
 from proctor_workers.hidden_data.deidentify.graphics import GRAPHICS, kept_overlays
-from proctor_workers.hidden_data.deidentify.items import UNREADABLE, Allowed, kept_items
+from proctor_workers.hidden_data.deidentify.items import Allowed, kept_items
 from proctor_workers.hidden_data.deidentify.private import kept_private
 from proctor_workers.hidden_data.deidentify.profile import (
     BurnedIn,
@@ -30,6 +30,7 @@ from proctor_workers.hidden_data.deidentify.profile import (
     Option,
     burned_in_policy,
 )
+from proctor_workers.hidden_data.deidentify.readable import UNREADABLE, text_of
 from proctor_workers.hidden_data.deidentify.text import known_of
 from proctor_workers.hidden_data.deidentify.uids import UIDS
 from proctor_workers.hidden_data.deidentify.values import ValueCleaner, pooled_age_string
@@ -132,10 +133,10 @@ def kept_headers(
     to set, and the layout of the pixels is the reader's. The dataset says of itself how it was
     made safe (PS3.3 C.12.1, C.7.1.1).
     """
-    cleaner = cleaner_of(source, keys)
     kept = Dataset()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pydicom's, of values that break the standard
+        cleaner = cleaner_of(source, keys)
         beside = _times_of_day(source)
         for keyword, tag, vr in _wanted(deidentification):
             if tag in source and (element := _kept(source, tag, keyword, vr, cleaner, beside)):
@@ -199,7 +200,7 @@ def _kept(
 
 
 def _times_of_day(source: Dataset) -> dict[str, str]:
-    return {day: str(source.get(time_of_day) or "") for day, time_of_day in TIME_OF.items()}
+    return {day: text_of(source, time_of_day) for day, time_of_day in TIME_OF.items()}
 
 
 def _identifiers(source: Dataset) -> tuple[str, ...]:
@@ -218,7 +219,7 @@ def _identifiers(source: Dataset) -> tuple[str, ...]:
 
 def _add_age(kept: Dataset, source: Dataset) -> None:
     """Set the age that a file lacks from its dates, as a device that reads the age would have."""
-    born, seen = (full_date(str(source.get(k) or "")) for k in ("PatientBirthDate", "StudyDate"))
+    born, seen = (full_date(text_of(source, k)) for k in ("PatientBirthDate", "StudyDate"))
     if born is None or seen is None or seen < born:
         return
     years = seen.year - born.year - ((seen.month, seen.day) < (born.month, born.day))

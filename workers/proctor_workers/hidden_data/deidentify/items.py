@@ -1,24 +1,18 @@
 """Keeps of a sequence's items what is named, at every depth, and nothing beside it."""
 
-import struct
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
-from pydicom.errors import BytesLengthException
 
 from proctor_workers.hidden_data.deidentify.coded import kept_codes
+from proctor_workers.hidden_data.deidentify.readable import UNREADABLE
 from proctor_workers.hidden_data.deidentify.values import ValueCleaner
 
 # Keyword and, for a sequence, what is kept of its items: empty for a code sequence.
 Allowed = Mapping[str, "Allowed | None"]
-# What a value that breaks the standard makes pydicom raise.
-UNREADABLE = (
-    AttributeError, BytesLengthException, KeyError, NotImplementedError, OverflowError,
-    RecursionError, TypeError, ValueError, struct.error,
-)  # fmt: skip
 _MOST_ITEMS = 100_000  # frames of a multi-frame object have one each
 
 

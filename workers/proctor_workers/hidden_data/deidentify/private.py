@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 
-from proctor_workers.hidden_data.deidentify.items import UNREADABLE
+from proctor_workers.hidden_data.deidentify.readable import UNREADABLE
 from proctor_workers.hidden_data.deidentify.values import ValueCleaner
 
 _NAMED = re.compile(r"([0-9A-Fa-f]{3}[13579BDFbdf]),(?:xx)?([0-9A-Fa-f]{2}) (\S[ -~]{0,62}\S|\S)")

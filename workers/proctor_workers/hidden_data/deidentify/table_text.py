@@ -34,7 +34,7 @@ _TELLING_PAIRS = (("birth", "date"), ("patient", "name"), ("patient", "id"), ("l
 _MEASURED = re.compile(r"-?\d+\.\d+(?:e[+-]?\d+)?")
 _AGE_WORDS = frozenset({"age", "alter", "years"})
 _CODE_LIKE = re.compile(r"(?=\S*\d)(?!\d+\.\d+$)[\w./:-]{4,40}|[0-9a-fA-F-]{16,}")
-_SHORT_NUMBER = re.compile(r"-?\d{1,6}")
+_SHORT_NUMBER = re.compile(r"-?\d{1,6}|-\d+\.\d+|-?\d(?:\.\d+)?e[+-]\d{2,3}")
 _PERSON_LIKE = re.compile(r"[^\W\d_a-z][\w'’-]+(?:, ?| |\^)[^\W\d_a-z][\w'’-]+")
 
 

@@ -1,8 +1,11 @@
 """Replaces the UIDs of a case: what belonged together still does, and nothing says whose it was."""
 
+import warnings
+
 from pydicom.dataset import Dataset
 
 from proctor_workers.hidden_data.deidentify.profile import Deidentification, Option
+from proctor_workers.hidden_data.deidentify.readable import text_of
 from proctor_workers.hidden_data.pseudonyms import PatientKeys
 
 UIDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "FrameOfReferenceUID")
@@ -33,7 +36,9 @@ class CaseUids:
 
     def replace(self, dataset: Dataset, source: Dataset) -> int:
         """Set the replacements of the source's own UIDs; return how many there were."""
-        found = [(keyword, str(source[keyword].value)) for keyword in UIDS if source.get(keyword)]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # pydicom's, of what is no valid UID
+            found = [(word, uid) for word in UIDS if (uid := text_of(source, word))]
         for keyword, original in found:
             setattr(dataset, keyword, self.replaced(keyword, original))
         return len(found)

@@ -15,9 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from proctor_sdk.fingerprints.pixels import DETAILS, FREQUENCIES, packed, turned
-from proctor_workers.hidden_data.quality.near_duplicates import NEAR
+from proctor_workers.hidden_data.quality.near_duplicates import NEAR, NEAR_IN_DETAIL
 
-NEAR_DETAIL = 32
 MOST_COMPARISONS = 20_000_000_000
 _BANDS = 8
 _KEYS = 1 << 16
@@ -75,7 +74,7 @@ class LookingAlike:
         near = np.bitwise_count(hashes[known] ^ asked[who, 0]) <= NEAR
         who, known = who[near], known[near]
         apart = np.bitwise_count(_words(self._details)[known] ^ turns[who])
-        self.met[known[apart.sum(axis=1, dtype=np.int64) <= NEAR_DETAIL]] = True
+        self.met[known[apart.sum(axis=1, dtype=np.int64) <= NEAR_IN_DETAIL]] = True
 
 
 def _parts(looks: Sequence[str]) -> tuple[Bytes, Bytes]:

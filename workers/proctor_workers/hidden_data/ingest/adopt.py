@@ -20,10 +20,10 @@ from proctor_sdk.cases import CaseLineError, StoredCase, parse_case
 from proctor_sdk.cases import StoredFile as CaseFile
 from proctor_sdk.merkle import root as merkle_root
 from proctor_workers.hidden_data.blocks import StoredFile, leaf_of
+from proctor_workers.hidden_data.findings import Severity
 from proctor_workers.hidden_data.ingest.counts import CaseCounts
 from proctor_workers.hidden_data.ingest.destinations import Destination
 from proctor_workers.hidden_data.ingest.prepared import TABLES, Part, PreparedIndex
-from proctor_workers.hidden_data.findings import Severity
 from proctor_workers.hidden_data.ingest.report import IngestReport
 from proctor_workers.hidden_data.ingest.sources import opened_store
 

@@ -1,5 +1,6 @@
 """Processes that work on cases; one that dies or hangs costs the case it had, and no other."""
 
+import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -93,6 +94,8 @@ class CasePool(Generic[SettingT, JobT, DoneT]):
             hand.pipe.send(job)
 
     def _hired(self) -> _Hand[JobT]:
+        # A process a core is enough: threads of linear algebra beside them cost more than they do.
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
         ours, theirs = _SPAWN.Pipe()
         process = _SPAWN.Process(
             target=_serve, args=(theirs, self._work, self._setting), daemon=True

@@ -24,7 +24,7 @@ from proctor_workers.hidden_data.rows import Row
 
 VERSION = 1
 TABLES = ("reference.parquet", "files.parquet", "fingerprints.parquet", "facts.parquet")
-# Digests become names of files on the worker, blocks keys of objects: nothing else may stand there.
+# Digests become names of files here, and blocks keys of objects: nothing else may stand there.
 _SHA256 = re.compile("[0-9a-f]{64}")
 _PATH = re.compile(
     r"blocks/[0-9]{5}\.jsonl|reference/[a-z]+\.parquet|files/[0-9a-f]{2}/[0-9a-f]{64}"

@@ -14,12 +14,13 @@ _DIGEST = 32  # hex digits that are compared: 128 bits
 
 @dataclass(frozen=True, slots=True)
 class SeenFile:
-    """A file's digests, empty where it has none, and its perceptual hash or None."""
+    """A file's digests, empty where it has none, and its perceptual hashes or None."""
 
     source: bytes
     pixels: bytes
     instance: bytes
     look: int | None
+    detail: int | None
 
     @classmethod
     def of(cls, file: StoredFile) -> "SeenFile":
@@ -35,6 +36,7 @@ class SeenFile:
             pixels=b"" if flat else bytes.fromhex(file.decoded_pixel_sha256[:_DIGEST]),
             instance=bytes.fromhex(file.original_uid[:_DIGEST]),
             look=look,
+            detail=int(file.detail_hash, 16) if file.detail_hash else None,
         )
 
 
