@@ -55,6 +55,7 @@ def test_places_are_relative_to_the_plan_and_settings_are_taken(tmp_path: Path) 
     [
         ("  burned_in: quarantine", "  burned_in: quarantin", "Did you mean 'quarantine'?"),
         ("  headers: [KVP]", "  headers: [PatientName]", "PatientName cannot be granted."),
+        ("  headers: [KVP]", "  private_tags: ['0018,10 ACME']", "This names no private element."),
         ("  - folder: images", "  - prefix: images", "A source is a folder or a bucket."),
         ("name: Emergency radiographs 2024", "nam: x", "Did you mean 'name'?"),
         ("out: prepared", "out: *prepared", "Aliases"),

@@ -8,6 +8,8 @@ from pydicom.dataset import Dataset
 from pydicom.sr._concepts_dict import concepts
 from pydicom.sr._snomed_dict import mapping
 
+from proctor_workers.hidden_data.deidentify.readable import text_of
+
 # Of PS3.3, under the attribute's own name; a term of two words is written with a hyphen here.
 DEFINED_TERMS: dict[str, frozenset[str]] = {
     keyword: frozenset(term.replace("-", " ") for term in terms.split())
@@ -69,7 +71,7 @@ def kept_codes(sequence: Iterable[Dataset]) -> list[Dataset]:
     """
     kept = []
     for item in sequence:
-        scheme, code = str(item.get("CodingSchemeDesignator", "")), str(item.get("CodeValue", ""))
+        scheme, code = text_of(item, "CodingSchemeDesignator"), text_of(item, "CodeValue")
         if scheme in {"SRT", "SNM3", "99SDM"}:
             scheme, code = "SCT", mapping["SRT"].get(code, "")
         meaning = _meanings().get((scheme, code)) or (code if _is_unit(scheme, code) else "")

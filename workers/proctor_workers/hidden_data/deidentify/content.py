@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pydicom.dataset import Dataset
 
 from proctor_workers.hidden_data.deidentify.items import Allowed, kept_items
+from proctor_workers.hidden_data.deidentify.readable import text_of
 from proctor_workers.hidden_data.deidentify.values import ValueCleaner
 
 _DEEPEST = 32  # levels of content; TID 1500 has under ten
@@ -38,7 +39,7 @@ def kept_content(items: Iterable[Dataset], cleaner: ValueCleaner, depth: int = 0
     """Return the content items that may stay, their own content cleaned likewise."""
     kept = []
     for item in items:
-        allowed = _VALUES.get(str(item.get("ValueType", "")))
+        allowed = _VALUES.get(text_of(item, "ValueType"))
         if allowed is None or depth >= _DEEPEST:
             continue
         (clean,) = kept_items([item], {**_OF_ALL, **allowed}, cleaner)

@@ -14,6 +14,7 @@ from proctor_backend.services.protocol_text import LineProblem, ProtocolText, re
 from proctor_backend.services.schema_problems import shape_problems
 from proctor_workers.hidden_data.case_files import CanonicalForm
 from proctor_workers.hidden_data.deidentify.headers import GRANTABLE
+from proctor_workers.hidden_data.deidentify.private import private_element
 from proctor_workers.hidden_data.deidentify.profile import (
     BurnedIn,
     Deidentification,
@@ -100,6 +101,15 @@ def _problems(document: Mapping[str, Any], rule: Mapping[str, Any]) -> Iterator[
                 ("deidentify", "headers", number),
                 f"{keyword} cannot be granted.",
                 f"Use {', '.join(sorted(GRANTABLE))}.",
+            )
+    for number, named in enumerate(document.get("deidentify", {}).get("private_tags", ())):
+        try:
+            private_element(named)
+        except ValueError:
+            yield Problem(
+                ("deidentify", "private_tags", number),
+                "This names no private element.",
+                "Write it as in the standard's table: '0019,0C SIEMENS MR HEADER', an odd group.",
             )
     for value, name in document.get("reference_labels", {}).items():
         if not name.isprintable():
