@@ -81,6 +81,7 @@ def test_a_held_cohort_cannot_be_locked(cast: Cast, drafted, records: Records) -
     records.db["cohorts"].update_one({"_id": drafted.hidden}, {"$set": {"state": "HELD"}})
     shown = cast.must("statistician", "GET", f"/studies/{drafted.id}")
     assert "HELD" in shown["waits_for"]
+    assert "HELD" not in cast.must("regulatory", "GET", f"/studies/{drafted.id}")["waits_for"]
 
 
 def test_findings_are_for_the_owner(cast: Cast, held: str) -> None:

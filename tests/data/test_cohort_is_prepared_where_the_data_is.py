@@ -102,7 +102,7 @@ def test_a_dry_run_changes_nothing_and_prints_the_quality_report(copy: Path) -> 
     done = worker(copy, "--dry-run")
 
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "Can be published" in done.stdout
+    assert "CAN BE PUBLISHED" in done.stdout
     assert sorted(copy.rglob("*")) == before
 
 

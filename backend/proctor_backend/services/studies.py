@@ -158,7 +158,7 @@ def sign(
     _require_party(actor, study, role)
     require_draft(study["state"])
     people.reauthenticate(records, actor.person, password)
-    lock = current_lock(records, study)
+    lock = _lock_for(records, study, actor)
     party = check_signature(
         study["signatures"],
         role=role,
@@ -282,13 +282,25 @@ def show(records: Records, actor: Actor, study_id: str) -> Doc:
     """Return a study as this actor's role sees it."""
     study = visible(records, actor, study_id)
     try:
-        lock: Lock | None = current_lock(records, study)
+        lock: Lock | None = _lock_for(records, study, actor)
         waits = ""
     except StateConflictError as error:
         lock, waits = None, error.message
     deviations = records.find("deviations", {"study": study_id})
     view = project(records, actor, study, current_protocol(records, study), lock, deviations)
     return view | {"waits_for": waits}
+
+
+def _lock_for(records: Records, study: Mapping[str, Any], actor: Actor) -> Lock:
+    """Return what is to be signed; a vendor is not told what of the data stands against it."""
+    try:
+        return current_lock(records, study)
+    except StateConflictError as error:
+        if actor.holds_any(Role.VENDOR_REGULATORY, Role.VENDOR_DEVELOPER):
+            raise StateConflictError(
+                "A part of the study is not ready yet.", cure="The study office knows which."
+            ) from error
+        raise
 
 
 def list_studies(records: Records, actor: Actor) -> list[Doc]:

@@ -1,6 +1,7 @@
 """One row of a partner's table: what it may say, and what it means once checked."""
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -59,6 +60,7 @@ class RowReader:
 
     def __init__(self, problems: Problems) -> None:
         self._problems = problems
+        self._unnamed: Counter[str] = Counter()
 
     def read(self, number: int, cells: Mapping[str, Any]) -> Row:
         """Return the row; where a cell is wrong a problem is noted and a neutral value stands."""
@@ -71,7 +73,7 @@ class RowReader:
         self._check_levels(number, "site", site)
         outputs, file = self._rich_reference(number, cells)
         value, status = self._reference(number, cells, rich=bool(outputs or file))
-        case = self._text(number, cells, "case") or _default_case(cells, number)
+        case = self._text(number, cells, "case") or self._default_case(cells)
         return Row(
             number=number,
             case=case,
@@ -92,6 +94,13 @@ class RowReader:
             attributes=self._attributes(number, cells),
             inputs=self._inputs(number, cells),
         )
+
+    def _default_case(self, cells: Mapping[str, Any]) -> str:
+        """Name a case by what it is of, so that the order of the rows changes no name."""
+        of = ("patient", "imaging_study", "series", "files")
+        name = "/".join(str(cells.get(column) or "") for column in of)
+        self._unnamed[name] += 1
+        return name if self._unnamed[name] == 1 else f"{name}#{self._unnamed[name]}"
 
     def _rich_reference(
         self, number: int, cells: Mapping[str, Any]
@@ -249,11 +258,6 @@ class RowReader:
             if name == AGE and isinstance(inputs[name], int | float):
                 inputs[name] = pooled_age(inputs[name])
         return inputs
-
-
-def _default_case(cells: Mapping[str, Any], number: int) -> str:
-    study = cells.get("imaging_study")
-    return f"{cells.get('patient')}/{study or ''}/{number}"
 
 
 def _float(text: str) -> float | None:

@@ -1,6 +1,7 @@
 """A partner's uploaded cohort becomes canonical, immutable and known by its Merkle root."""
 
 import json
+import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import replace
@@ -26,6 +27,8 @@ from proctor_workers.steps.versions import earlier_cases, keep_comparisons, make
 from proctor_workers.tools import Tools
 
 _LARGEST_INDEX = 1 << 28  # a million files
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_GOING = (CohortState.OPEN, CohortState.UPLOADED)
 
 
 def ingest(tools: Tools, cohort: dict[str, Any]) -> None:
@@ -34,34 +37,58 @@ def ingest(tools: Tools, cohort: dict[str, Any]) -> None:
     It becomes READY, HELD by findings that its partner must override, or REJECTED with its table's
     problems.
     """
-    index = _index(tools, cohort)
-    if "without" in index:
-        make_without(tools, cohort, index["without"])
+    forget_ended(tools)
+    if "without" in cohort["index"]:
+        make_without(tools, cohort, cohort["index"]["without"])
         return
-    folder = tools.settings.work_dir / "ingest" / cohort["_id"]
+    folder = _folder(tools, cohort["_id"])
     folder.mkdir(parents=True, exist_ok=True)
-    kept = {"index": None, "prepared": "prepared" in index}
-    _record(tools, cohort, _ingested(tools, cohort, index, folder), kept)
+    ingested, prepared = _ingested(tools, cohort, folder)
+    _record(tools, cohort, ingested, {"index": None, "prepared": prepared})
     # Only now: an ingest that was stopped goes on from its journal and from what was uploaded.
     shutil.rmtree(folder)
     _forget_upload(tools, cohort)
+
+
+def forget_ended(tools: Tools) -> None:
+    """Delete what ingests left behind that ended elsewhere: uploads and folders name patients.
+
+    A cohort may be withdrawn, or given up, while its files are in quarantine or on this machine.
+    """
+    cohorts = tools.records.find("cohorts", {})
+    waiting = {one["_id"] for one in cohorts if one["state"] == CohortState.UPLOADED}
+    root = _folder(tools, "").parent
+    for folder in root.iterdir() if root.is_dir() else ():
+        if folder.name not in waiting:
+            shutil.rmtree(folder, ignore_errors=True)
+    going = {one["lineage"] for one in cohorts if one["state"] in _GOING}
+    for one in cohorts:
+        if one["lineage"] not in going and not one.get("forgotten"):
+            _forget_upload(tools, one)
+
+
+def _folder(tools: Tools, cohort: str) -> Path:
+    return tools.settings.work_dir / "ingest" / (cohort or "-")
 
 
 def _forget_upload(tools: Tools, cohort: Mapping[str, Any]) -> None:
     """Delete what the partner uploaded: it names patients, and nothing needs it any more."""
     for key in list(tools.store.list("quarantine", upload_prefix(cohort["lineage"]))):
         tools.store.delete("quarantine", key)
+    done = {"forgotten": True, "index": None}
+    tools.records.touch("cohorts", cohort["_id"], done, expect={})
 
 
-def _ingested(
-    tools: Tools, cohort: Mapping[str, Any], index: Mapping[str, Any], folder: Path
-) -> Ingested:
-    make = _adopted if "prepared" in index else _made
+def _ingested(tools: Tools, cohort: Mapping[str, Any], folder: Path) -> tuple[Ingested, bool]:
+    """Return what came of it, and whether the partner had prepared it."""
     try:
-        return make(tools, cohort, index, folder)
+        index = _index(tools, cohort)
+        make = _adopted if "prepared" in index else _made
+        return make(tools, cohort, index, folder), "prepared" in index
     except DataError as error:  # what lies in quarantine will be no other the next time
         _destination(tools, cohort).clear()
-        return _refused([{"row": 0, "column": "", "what": error.message, "cure": error.cure}])
+        why = {"row": 0, "column": "", "what": error.message, "cure": error.cure}
+        return _refused([why]), False
 
 
 def _refused(problems: list[dict[str, Any]]) -> Ingested:
@@ -104,8 +131,7 @@ def _made(
             {"row": 0, "column": one.field, "what": one.what, "cure": one.cure} for one in problems
         ]
         return _refused(found)
-    table = index["table"]
-    digests = {str(file["path"]): str(file["sha256"]) for file in index.get("files", ())}
+    table, digests = _listed(index)
     path = folder / "table"
     key = upload_key(cohort["lineage"], str(table["sha256"]))
     path.write_bytes(tools.store.get("quarantine", key, sha256=str(table["sha256"])))
@@ -122,6 +148,21 @@ def _made(
             earlier=earlier_cases(tools, cohort),
         )
     )
+
+
+def _listed(index: Mapping[str, Any]) -> tuple[Mapping[str, str], dict[str, str]]:
+    """Return the table and the files that an index names, checked like one given in the request."""
+    try:
+        table = {name: str(index["table"][name]) for name in ("sha256", "format")}
+        named = [(str(file["path"]), str(file["sha256"])) for file in index.get("files", ())]
+    except (KeyError, TypeError) as exc:
+        raise DataError("The uploaded index is malformed.") from exc
+    digests = dict(named)
+    if len(digests) < len(named) or not all(
+        _SHA256.fullmatch(one) for one in (table["sha256"], *digests.values())
+    ):
+        raise DataError("The uploaded index names a file twice, or by no SHA-256 digest.")
+    return table, digests
 
 
 def _record(

@@ -53,6 +53,14 @@ def held_back(context: Context) -> tuple[Block, ...]:
     """Return which findings on the cohort its partner overrode and why, and what confounds."""
     cohort = context.material.cohort
     blocks: list[Block] = []
+    if cohort.get("prepared"):
+        blocks.append(
+            Paragraph(
+                "The data partner prepared this cohort on its own machine. Files, lists, counts "
+                "and root were made again here from what was received; what was de-identified, "
+                "left out or found there is the partner's own statement."
+            )
+        )
     if overrides := cohort.get("overrides"):
         said = {one["key"]: one for one in cohort.get("findings") or ()}
         columns = ("Finding", "Reason of the data partner", "By", "On")

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -23,9 +24,9 @@ from proctor_workers.hidden_data.blocks import (
     write_reference,
 )
 from proctor_workers.hidden_data.deidentify.annex_e import keywords_of
-from proctor_workers.hidden_data.deidentify.profile import Deidentification
+from proctor_workers.hidden_data.deidentify.profile import BurnedIn, Deidentification, Option
 from proctor_workers.hidden_data.deidentify.table_text import cleaned_row, scan_table
-from proctor_workers.hidden_data.findings import Finding
+from proctor_workers.hidden_data.findings import Finding, Severity
 from proctor_workers.hidden_data.ingest.case_pool import CasePool
 from proctor_workers.hidden_data.ingest.case_work import (
     CaseDone,
@@ -54,6 +55,8 @@ from proctor_workers.hidden_data.versions import assigned_blocks
 
 PROCESSES = 2
 FACTS = "facts.parquet"
+# A reader that crashed may have lacked memory: the next try asks again.
+NOT_TRIED_ENOUGH = "file.reader_failed"
 Progress = Callable[[int, int], None]
 
 
@@ -129,7 +132,7 @@ def _keys(job: Ingest, rows: Sequence[Row], stamps: Mapping[str, str]) -> list[s
 
     A case without files is made of its row alone, at once: it needs no journal.
     """
-    made, identity = job.plan.as_dict(), job.pseudonyms.uid("journal")
+    made, identity = (job.plan.as_dict(), version("proctor")), job.pseudonyms.uid("journal")
     return [
         work_key(identity, made, asdict(row), [stamps[name] for name in named]) if named else ""
         for row in rows
@@ -169,7 +172,8 @@ class _Cases:
             )
             with CasePool(work, setting, crashed, processes=self._job.processes) as pool:
                 for count, done in enumerate(pool.done(missing), start=total - len(missing) + 1):
-                    self._journal.add(self._keys[done.number], done)
+                    if done.refusal is None or done.refusal.code != NOT_TRIED_ENOUGH:
+                        self._journal.add(self._keys[done.number], done)
                     self._note(done)
                     progress(count, total)
 
@@ -310,7 +314,12 @@ def _assessed(
     quality = assess(
         cases,
         labels=frozenset(job.plan.reference_labels.values()),
-        others=(*left_out, *scan_table(found.rows), *leaks.findings),
+        others=(
+            *left_out,
+            *scan_table(found.rows),
+            *leaks.findings,
+            *_not_searched(job.plan.deidentification, cases),
+        ),
         today=datetime.now(UTC).date(),
     )
     quality = replace(
@@ -345,10 +354,30 @@ def _assessed(
     )
 
 
+def _not_searched(chosen: Deidentification, cases: Sequence[IngestedCase]) -> tuple[Finding, ...]:
+    """Return the warning that nobody looked for text in a cohort's pictures."""
+    searched = chosen.burned_in is not BurnedIn.KEEP or Option.CLEAN_PIXEL_DATA in chosen.options
+    pictures = sum(any(file.role == "image" for file in one.case.files) for one in cases)
+    if searched or not pictures:
+        return ()
+    return (
+        Finding(
+            code="pixels.not_searched",
+            severity=Severity.WARNING,
+            message=f"Nobody looked for text in the pictures of {pictures} cases.",
+            cure="Set burned_in to quarantine or blank, unless the source burns in none.",
+        ),
+    )
+
+
 def _headers(chosen: Deidentification) -> tuple[str, ...]:
     """Return the DICOM fields beyond the technical ones that may stand in the cohort's files."""
-    optional = {keyword for option in chosen.options for keyword in keywords_of(option)}
-    return tuple(sorted(optional.union(chosen.headers)))
+    kept = {keyword for option in chosen.options for keyword in keywords_of(option)}
+    if chosen.private_tags:
+        kept.add("PrivateElements")
+    if Option.CLEAN_GRAPHICS in chosen.options:
+        kept.add("OverlayData")
+    return tuple(sorted(kept.union(chosen.headers)))
 
 
 def _none_left(cases: _Cases) -> Ingested:

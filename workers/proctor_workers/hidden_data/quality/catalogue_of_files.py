@@ -27,6 +27,11 @@ OF_FILES: Mapping[str, Entry] = {
         "picture, a face that could not be removed for certain. The case is left out.",
         "Look at it; let the plan blank text, or take the row out.",
     ),
+    "pixels.not_searched": entry(
+        WARNING, "Nobody looked for text in the pictures",
+        "The plan leaves burned-in text alone, so a name in a picture stays there.",
+        "Set `burned_in` to `quarantine` or `blank`, unless the source is known to burn in none.",
+    ),
     "case.several_patients": entry(
         ERROR, "A case has files of several patients",
         "The headers of its files name different patients.",
