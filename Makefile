@@ -5,8 +5,9 @@ TESTS ?= tests
 ONLY ?=
 # Two tests at a time: half of them wait for a container, a lease or a browser.
 WORKERS ?= 2
+SECONDS ?= 300
 
-.PHONY: help setup demo test lint bench coverage clean
+.PHONY: help setup demo test lint bench coverage soak clean
 
 help:  ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -30,6 +31,9 @@ coverage: setup  ## simulate every interval and the false alarms; writes docs/re
 
 bench: setup  ## measure ourselves; ONLY=id for one
 	@$(PY) tests/bench/run.py $(if $(ONLY),--only $(ONLY))
+
+soak: setup  ## fuzz the readers of foreign files, guided by coverage; SECONDS=300
+	@$(PY) tests/soak/fuzz_readers.py $(SECONDS)
 
 clean:  ## remove what was built (not the data of a stack)
 	@rm -rf build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -53,7 +53,11 @@ def test_a_table_of_clinical_values_has_no_findings() -> None:
 def test_a_measured_value_that_equals_a_number_of_a_patient_now_and_then_is_no_identifier() -> None:
     def numbered(every: int) -> list[Row]:
         return [
-            row(n, patient=str(1000 + n), inputs={"wblc": float(1000 + n if n % every == 0 else n)})
+            row(
+                n,
+                patient=str(1000 + n),
+                inputs={"wblc": float(1000 + n if n % every == 0 else n), "alb": 3.0 + n / 99991},
+            )
             for n in range(100)
         ]
 

@@ -14,6 +14,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = build_parser().parse_args(arguments)
     try:
         return _COMMANDS[chosen.command](chosen)
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on from here", file=sys.stderr)
+        return 130
     except (ProctorError, ProctorSdkError) as error:
         print(f"{error.message} {error.cure}".strip(), file=sys.stderr)
         return 2

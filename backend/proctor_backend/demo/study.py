@@ -83,7 +83,8 @@ class StudyRun:
                 lambda: partner.api.get(f"/cohorts/{cohort}"), {"READY", "HELD", "REJECTED"}
             )
         if view["state"] != "READY":
-            why = view.get("problems") or view.get("findings")
+            found = view.get("problems") or view.get("findings") or ()
+            why = "; ".join(str(one.get("what") or one.get("message")) for one in found)
             raise PlatformError(f"The cohort is {view['state']}: {why}")
         note.write_text(json.dumps({"table": digest, "cohort": cohort}), encoding="utf-8")
         return cohort

@@ -24,8 +24,13 @@ def quality(records: Records, actor: Actor, cohort_id: str, form: str) -> bytes:
     Raises:
         NotFoundError: the cohort is another's, or has not been ingested.
     """
-    own(records, actor, cohort_id)
+    cohort = own(records, actor, cohort_id)
     name = quality_file(cohort_id, form)
+    if cohort.get("prepared"):
+        raise NotFoundError(
+            "The quality report of a prepared cohort lies on the machine that prepared it.",
+            cure="Open quality.html in the folder that the plan calls out.",
+        )
     if form not in QUALITY_FORMS or not records.has_file(name):
         raise NotFoundError(
             "There is no quality report of this cohort.",

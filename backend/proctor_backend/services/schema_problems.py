@@ -104,7 +104,10 @@ def _out_of_bounds(error: Any, path: Path) -> Problem:
         "maximum": (f"This is above {limit}.", f"Write {limit} or less."),
         "exclusiveMinimum": (f"This must be above {limit}.", "Write a larger number."),
         "exclusiveMaximum": (f"This must be below {limit}.", "Write a smaller number."),
-        "minLength": ("This is empty.", "Write the text."),
+        "minLength": (
+            "This is empty." if limit == 1 else f"This is shorter than {limit} characters.",
+            "Write the text.",
+        ),
         "maxLength": (f"This is longer than {limit} characters.", "Shorten it."),
         "minItems": (f"This needs at least {limit} entries.", "Add what is missing."),
         "maxItems": (f"This has more than {limit} entries.", "Shorten the list."),

@@ -1,6 +1,7 @@
 """`proctor-worker ingest`: makes a cohort where the data is, and sends what may leave."""
 
 import argparse
+import json
 import os
 import sys
 from collections.abc import Iterator, Mapping
@@ -46,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
         f"\nThe cohort lies in {plan.out / 'cohort'}; what never leaves, in {plan.out / 'private'}."
     )
     if arguments.send:
-        print(_sent(plan, ingested, arguments.version_of))
+        print(_sent_once(plan, ingested, arguments.version_of))
     return int(bool(_held(ingested)))
 
 
@@ -71,8 +72,10 @@ def _kept(plan: PlanFile) -> Ingested:
     if not ingested.report.problems:
         write_map(private / "map.parquet", named_rows(job), job.pseudonyms)
         write_index(cohort, ingested)
-        (plan.out / "quality.html").write_text(ingested.quality_html, "utf-8")
-        (plan.out / "quality.json").write_text(ingested.quality_json, "utf-8")
+        for form, text in (("html", ingested.quality_html), ("json", ingested.quality_json)):
+            path = plan.out / f"quality.{form}"
+            path.touch(mode=0o600)  # it has the partner's own names of cases
+            path.write_text(text, "utf-8")
     return ingested
 
 
@@ -107,6 +110,23 @@ def _new_key(path: Path) -> bytes:
     path.write_text(encode_key(key), "ascii")
     print(f"made {path}: keep it, it is the only way back to a patient", file=sys.stderr)
     return key
+
+
+def _sent_once(plan: PlanFile, ingested: Ingested, previous: str | None) -> str:
+    """Send a cohort that was not sent yet: twice the same patients must not be two cohorts."""
+    note, root = plan.out / "private" / "sent.json", ingested.report.root
+    known = json.loads(note.read_text("utf-8")) if note.exists() else {}
+    if known.get("root") == root:
+        print(f"this very cohort was sent already, as {known['cohort']}", file=sys.stderr)
+        return str(known["cohort"])
+    if known and previous is None:
+        raise InvalidInputError(
+            f"This plan was sent before, as {known['cohort']}.",
+            cure="Send what changed with --version-of, or give another cohort another plan.",
+        )
+    cohort = _sent(plan, ingested, previous)
+    note.write_text(json.dumps({"root": root, "cohort": cohort}), "utf-8")
+    return cohort
 
 
 def _sent(plan: PlanFile, ingested: Ingested, previous: str | None) -> str:

@@ -47,6 +47,10 @@ class Pseudonyms:
         """Return the commitment to an original UID, by which a partner can prove an origin."""
         return _mac(self._key, "uid", original).hex()
 
+    def scanner(self, original: str) -> str:
+        """Return what a machine is called in the cohort: a station's name is a place's."""
+        return "scanner " + self._name("scanner", original)[:6]
+
     def patient_keys(self, original: str) -> PatientKeys:
         """Return what replaces the identifiers in this patient's files."""
         shift = int.from_bytes(_mac(self._key, "dates", original)[:8])

@@ -76,7 +76,8 @@ def gather(records: Records, settings: Settings, report: Mapping[str, Any]) -> D
         k: v for k, v in manifest["model"].items() if k not in (*MASKED, "version")
     }
     chosen = ("name", "version", "root", "cases", "patients", "sites", "description",
-              "findings", "overrides", "confounders", "tombstones")  # fmt: skip
+              "findings", "overrides", "confounders", "tombstones", "prepared", "forms",
+              "deidentification")  # fmt: skip
     return DraftMaterial(
         report=report["_id"],
         created_at=report["created_at"],

@@ -15,6 +15,13 @@ from proctor_backend.reporting.blocks import (
 from proctor_backend.reporting.context import Context
 from proctor_backend.reporting.words import attribute, plain_words
 
+# What a description may settle of the ingest; `made_safe` tells what of it matters here.
+PLAN_SETTINGS = ("deidentify", "canonical", "reference_labels", "raters", "overrides")
+_BURNED_IN = {
+    "keep": "nobody looked for it",
+    "quarantine": "looked for; a picture with text waits for a person",
+    "blank": "looked for, and painted over",
+}
 _SCOPES = {"study": "This study alone", "vendor_org": "This vendor alone"}
 
 
@@ -47,6 +54,22 @@ def terms(context: Context) -> tuple[Block, ...]:
             )
         )
     return tuple(blocks)
+
+
+def made_safe(context: Context) -> tuple[Block, ...]:
+    """Return how files were de-identified, where a cohort has files."""
+    cohort = context.material.cohort
+    chosen = cohort.get("deidentification")
+    if not chosen or not cohort.get("forms"):
+        return ()
+    options = ", ".join(str(one).replace("_", " ") for one in chosen.get("options") or ())
+    rows = (
+        ("De-identification", "DICOM PS3.15 Annex E, Basic Profile"),
+        ("Options of the profile", options or "none"),
+        ("Text in pictures", _BURNED_IN.get(str(chosen.get("burned_in")), "not told")),
+        ("Faces in head volumes", "removed" if chosen.get("faces") == "remove" else "kept"),
+    )
+    return (Facts(rows),)
 
 
 def held_back(context: Context) -> tuple[Block, ...]:

@@ -40,7 +40,9 @@ def baseline(context: Context) -> CoreSection:
     description = cohort.get("description") or {}
     described = description if isinstance(description, dict) else {"Description": str(description)}
     facts = tuple(
-        (attribute(str(name)), _fact(value)) for name, value in described.items() if value
+        (attribute(str(name)), _fact(value))
+        for name, value in described.items()
+        if value and name not in lending.PLAN_SETTINGS
     )
     return CoreSection(
         "population",
@@ -49,6 +51,7 @@ def baseline(context: Context) -> CoreSection:
             Paragraph("The data partner describes the cohort as follows."),
             *((Facts(facts),) if facts else ()),
             *lending.versions(context),
+            *lending.made_safe(context),
             *lending.held_back(context),
             *_tables(context),
             *_numbers(context),

@@ -1,5 +1,6 @@
 """What commands share: the client of the configured platform, passwords, documents, tables."""
 
+import datetime as dt
 import getpass
 import json
 import sys
@@ -73,7 +74,16 @@ def read_document(path: Path) -> dict[str, Any]:
         raise ProctorSdkError(
             "file_invalid", f"{path} is not a mapping.", cure="Write `name: value` lines."
         )
-    return document
+    return dict(_plain(document))
+
+
+def _plain(value: Any) -> Any:
+    """Return a document with dates as texts: YAML and TOML read 2027-12-31 as a date."""
+    if isinstance(value, dict):
+        return {name: _plain(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_plain(one) for one in value]
+    return value.isoformat() if isinstance(value, dt.date) else value
 
 
 def placed(error: ProctorSdkError, source: Path, lines: dict[str, int] | None = None) -> Any:

@@ -156,8 +156,10 @@ def _own_names(row: Row) -> tuple[str, ...]:
 def _look(column: _Column, name: str, text: str, own: Collection[str]) -> None:
     column.rows += 1
     folded = text.casefold()
-    if math.isfinite(_number(text)) and len(text) < _TELLING_NUMBER:
-        column.equal += folded in own
+    if math.isfinite(_number(text)):
+        short = len(text) < _TELLING_NUMBER
+        column.equal += short and folded in own
+        column.identifying["the name of a patient or case"] += not short and folded in own
     elif any(one in folded for one in own):
         column.identifying["the name of a patient or case"] += 1
     for kind in _kinds(text):
@@ -197,7 +199,7 @@ def _shape(text: str) -> str:
 
 
 def _finding(name: str, column: _Column) -> Finding | None:
-    said = [f"{kind} in {rows} rows" for kind, rows in column.identifying.most_common(3)]
+    said = [f"{kind} in {rows} rows" for kind, rows in column.identifying.most_common(3) if rows]
     # A measured value equals a patient's number now and then; a column of them does so throughout.
     if column.equal > _EQUAL_SHARE * column.rows:
         said.append(f"the number of a patient or case in {column.equal} rows")

@@ -145,12 +145,19 @@ def _worked(setting: Setting, job: CaseJob, folder: Path) -> CaseDone:
         number=job.number,
         files=stored,
         forms=tuple(sorted({Path(file.name).suffix[1:] for file in content.files})),
-        facts=content.facts,
+        facts=_facts(setting, content),
         artefacts=content.artefacts,
         findings=tuple(_placed(row, one) for one in (*content.findings, *findings)),
         actions=content.actions,
         reference_outputs=outputs,
     )
+
+
+def _facts(setting: Setting, content: CaseContent) -> dict[str, Fact]:
+    facts = dict(content.facts)
+    if "scanner" in facts:
+        facts["scanner"] = setting.pseudonyms.scanner(str(facts["scanner"]))
+    return facts
 
 
 def _fetched(setting: Setting, name: str, folder: Path) -> SourceFile:

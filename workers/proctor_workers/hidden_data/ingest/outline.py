@@ -335,11 +335,12 @@ def _assessed(
         done.update(case.actions)
         forms.update(case.forms)
     grouped = summary(quality.findings)
+    errors = {one["key"] for one in grouped if one["severity"] == Severity.ERROR}
     whole = replace(
         report,
         forms=tuple(sorted(forms)),
         findings=tuple(grouped),
-        overrides=tuple(asdict(one) for one in job.plan.overrides),
+        overrides=tuple(asdict(one) for one in job.plan.overrides if one.finding in errors),
         headers=_headers(job.plan.deidentification),
         deidentified=dict(sorted(done.items())),
         deidentification=job.plan.as_dict()["deidentification"],
