@@ -92,6 +92,10 @@ def test_what_leaves_names_nobody_and_the_map_stays(hospital: Path, prepared: Pa
         b"1.2.826",
     ):
         assert planted not in sent, planted
+    tables = (prepared / "cohort" / "reference").glob("*.parquet")
+    told = " ".join(str(pq.read_table(path).to_pylist()) for path in tables)
+    for planted in (*names, "ROOM", "MRN", "1.2.826"):  # stations are ROOM0 to ROOM6
+        assert planted not in told, planted
     assert (prepared / "private").stat().st_mode & 0o077 == 0
     assert (hospital / "cohort.key").stat().st_mode & 0o077 == 0
 

@@ -8,10 +8,11 @@ from tests.data.cohort_versions import FILES
 from tests.data.partner_upload import Partner
 
 from proctor_backend.domain.audit import Event
+from proctor_backend.domain.keys import upload_prefix
 from proctor_backend.local import LocalStack
 from proctor_backend.records import Insert, Records
 from proctor_workers.hidden_data.ingest.case_work import _where
-from proctor_workers.steps.ingest import ingest
+from proctor_workers.steps.ingest import forget_ended, ingest
 from proctor_workers.tools import Tools
 
 TABLE = b"patient,reference_value,files\np1,1,DOE_JANE/0.png\np2,0,DOE_JANE/1.png\n"
@@ -47,6 +48,29 @@ def test_record_has_no_name_of_a_file(
     tools.records.db.client.close()
     assert kept["state"] in {state, "HELD" if state == "READY" else state}, kept
     assert "DOE_JANE" not in str(kept)
+
+
+@pytest.mark.parametrize(("state", "stays"), [("WITHDRAWN", False), ("OPEN", True)])
+def test_what_a_cohort_left_that_ended_elsewhere_is_deleted(
+    partner: Partner,
+    empty_servers: LocalStack,
+    records_of: Callable[[str], Records],
+    state: str,
+    *,
+    stays: bool,
+) -> None:
+    partner.upload(TABLE)
+    cohort = {"_id": partner.cohort, "lineage": partner.cohort, "state": state, "index": None}
+    records_of("api").commit(Insert("cohorts", cohort | {"org": "org_p"}), event=EVENT)
+    tools = Tools(empty_servers.settings("ingest"))
+    folder = tools.settings.work_dir / "ingest" / partner.cohort
+    folder.mkdir(parents=True)
+
+    forget_ended(tools)
+
+    tools.records.db.client.close()
+    assert bool(list(tools.store.list("quarantine", upload_prefix(partner.cohort)))) == stays
+    assert not folder.exists()
 
 
 def test_log_says_where_a_reader_failed_and_not_what_it_read() -> None:

@@ -58,6 +58,7 @@ def test_cohort_has_the_root_that_its_partner_computed(lab: Lab, hospital: Path)
     assert view["state"] == "READY", view
     assert view["root"] == index["report"]["root"]
     assert view["cases"] == 12
+    assert prepare(lab, hospital, "--send") == cohort  # twice the same patients is one cohort
 
 
 def test_cohort_whose_root_does_not_follow_is_refused(lab: Lab, hospital: Path) -> None:
