@@ -21,6 +21,7 @@ FILES, SIDE, RUNS = 1200, 512, 3
 MANY, SMALL = 100_000, 24
 SPEED_GOAL, MEMORY_GOAL_MB = 60.0, 1024.0
 PLAN = "plan: 1\nname: Bench\ncases: cases.csv\nsources: [{folder: images}]\n"
+PLAN += "deidentify: {burned_in: keep}\n"
 
 
 def rows() -> list[Row]:

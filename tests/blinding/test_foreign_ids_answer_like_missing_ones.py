@@ -37,7 +37,14 @@ def test_another_vendors_ids_answer_like_ids_of_nothing(lab, rival, released, ro
     hidden = lab.office.get(f"/studies/{run.study}")["cohort"]
     real = {"study": run.study, "entry": run.entry, "report": run.report, "cohort": hidden}
     real |= {"chain": run.entry}
-    path, more = rule.path.removeprefix(API), {"case": "cas_" + "a" * 26, "edition": "public"}
+    path, more = (
+        rule.path.removeprefix(API),
+        {
+            "case": "cas_" + "a" * 26,
+            "edition": "public",
+            "comparison": "cmp_" + "a" * 26,
+        },
+    )
     body = BODIES.get(path, {})
 
     def ask(ids):

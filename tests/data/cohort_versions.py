@@ -60,7 +60,7 @@ def ingest(
     earlier = versions.earlier_cases(partner.inside, before) if before else {}
     made = ingest_cohort(
         Ingest(
-            plan=settings_of({})[0],
+            plan=settings_of({"deidentify": {"burned_in": "keep"}})[0],
             table=path,
             table_format="csv",
             source=QuarantineSource(partner.settings, partner.cohort, digests),

@@ -53,7 +53,9 @@ class Partner:
         digests = {path: self.upload(content)["sha256"] for path, content in (files or {}).items()}
         path = self.work_dir / "table"
         path.write_bytes(table)
-        plan, problems = settings_of(description or {})
+        # Text in pictures is looked for by the tests that are about it: a second a picture.
+        quick = {"burned_in": "keep"} | dict((description or {}).get("deidentify", {}))
+        plan, problems = settings_of({**(description or {}), "deidentify": quick})
         assert not problems, problems
         bucket = "public" if visibility == "public" else "hidden"
         return ingest_cohort(

@@ -25,6 +25,7 @@ plan: 1
 name: Radiographs
 cases: cases.csv
 sources: [{folder: images}]
+deidentify: {burned_in: keep}
 """
 
 

@@ -38,7 +38,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Ingested]:
         writer.writeheader()
         writer.writerows(table)
     job = Ingest(
-        plan=settings_of({})[0],
+        plan=settings_of({"deidentify": {"burned_in": "keep"}})[0],
         table=folder / "cases.csv",
         table_format="csv",
         source=FolderSource(folder / "images"),

@@ -1,5 +1,7 @@
 """Control grants a shard once at a time; whoever comes with an older fence is told to stop."""
 
+from collections.abc import Callable
+
 import httpx
 import pytest
 from tests.flow.lab import Lab, rows
@@ -13,8 +15,17 @@ def leases(lab: Lab, public_cohort, unruly_archive):
     """Two runners of ours take a shard one after the other, while the real one is held."""
     control = lab.stack.settings("runner").control_url
     token = lab.stack.settings("runner").runner_token
+    study = lab.study(lab.cohort(rows(12)), public_cohort)
     lab.stack.hold("runner")
-    entry = lab.submit(lab.study(lab.cohort(rows(12)), public_cohort), unruly_archive)
+    try:
+        entry = lab.submit(study, unruly_archive)
+        yield from leased(lab, control, token, entry)
+    finally:
+        lab.stack.release("runner")
+    lab.settle(entry)
+
+
+def leased(lab: Lab, control: str, token: str, entry: str):
     until(lambda: find(lab, "evaluations", entry=entry), "conformance begins")
     shard = find(lab, "shards", entry=entry)[0]["_id"]
 
@@ -23,14 +34,24 @@ def leases(lab: Lab, public_cohort, unruly_archive):
         headers = {"Authorization": f"Bearer {token}"}
         return httpx.post(f"{control}/leases", json=body, headers=headers)
 
-    first = claim()
+    first = granted(claim)
     second = claim()
     until(lambda: claim_expired(lab, shard), "the lease expires", timeout_s=30)
-    third = claim()
+    third = granted(claim)
     yield control, first, second, third
     post(control, third, "give-back", None)
-    lab.stack.release("runner")
-    lab.settle(entry)
+
+
+def granted(claim: Callable[[], httpx.Response]) -> httpx.Response:
+    """Claim until it is granted: at first it may be kept for the runner that has the data."""
+    answers = []
+
+    def again() -> bool:
+        answers.append(claim())
+        return answers[-1].is_success
+
+    until(again, "the shard is granted", timeout_s=30)
+    return answers[-1]
 
 
 def claim_expired(lab: Lab, shard: str) -> bool:

@@ -43,6 +43,8 @@ def claim_shard(
     for _ in range(RACES):
         chosen, ahead = pick_shard(records, shard_id, word)
         shard = records.get("shards", chosen)
+        if _is_held(shard):
+            continue  # between the choice and this look another runner was quicker
         evaluation = records.get("evaluations", shard["evaluation"])
         entry = records.get("entries", shard["entry"])
         # Made before the claim: a store that is away must not leave a lease that nobody holds.
@@ -65,6 +67,10 @@ def claim_shard(
         return grant | view | {"upcoming": _upcoming_grant(records, ahead)}
     records.wake(Message(Task.RUN_SHARD, shard_id, gpu=shard["gpu"]))
     raise StateConflictError("Too many runners claim at once.", cure="Forget the message.")
+
+
+def _is_held(shard: Mapping[str, Any]) -> bool:
+    return bool(shard["state"] == ShardState.CLAIMED and shard["lease"]["expires_at"] > utc_now())
 
 
 def claim_sections(

@@ -64,7 +64,7 @@ def made_safe(context: Context) -> tuple[Block, ...]:
         return ()
     options = ", ".join(str(one).replace("_", " ") for one in chosen.get("options") or ())
     rows = (
-        ("De-identification", "DICOM PS3.15 Annex E, Basic Profile"),
+        ("De-identification", "Basic Profile of DICOM's confidentiality profiles"),
         ("Options of the profile", options or "none"),
         ("Text in pictures", _BURNED_IN.get(str(chosen.get("burned_in")), "not told")),
         ("Faces in head volumes", "removed" if chosen.get("faces") == "remove" else "kept"),

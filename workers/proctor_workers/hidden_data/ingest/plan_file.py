@@ -164,7 +164,7 @@ def _plan(document: Mapping[str, Any]) -> IngestPlan:
             options=frozenset(Option(one) for one in safe.get("options", ())),
             headers=tuple(sorted(safe.get("headers", ()))),
             private_tags=tuple(sorted(safe.get("private_tags", ()))),
-            burned_in=BurnedIn(safe.get("burned_in", BurnedIn.KEEP)),
+            burned_in=BurnedIn(safe.get("burned_in", BurnedIn.QUARANTINE)),
             faces=Faces(safe.get("faces", Faces.KEEP)),
             text_columns=tuple(sorted(safe.get("text_columns", ()))),
         ),
