@@ -81,8 +81,8 @@ class StudyRun:
         described.write_text(DESCRIPTION, encoding="utf-8")
         with self.show.step("data partner", f"proctor cohort add ({kind})"):
             name = f"{self.material.name} {kind}"
-            more = ("--name", name, "--description", described, *options)
-            cohort = partner.cli("cohort", "add", table, *more)
+            words = ("cohort", "add", table, "--name", name, "--description", described)
+            cohort = partner.cli(*words, *options)
         with self.show.step("platform", "ingests: de-identifies, rewrites, hashes"):
             view = _wait(
                 lambda: partner.api.get(f"/cohorts/{cohort}"), {"READY", "HELD", "REJECTED"}
