@@ -140,6 +140,8 @@ def test_face_is_taken_out_of_a_series_and_the_brain_stays(
     before = np.stack([pydicom.dcmread(io.BytesIO(one)).pixel_array for one in head])
     if form == "native":
         after = np.stack([one.pixel_array for one in written(content)])
+        for one in written(content):
+            assert "113102" in {c.CodeValue for c in one.DeidentificationMethodCodeSequence}
     else:
         after = np.asarray(nibabel.load(content.files[0].path).dataobj).T
     changed = before != after

@@ -20,7 +20,6 @@ from write_dicom import SYNTAXES, dicom_bytes
 
 from proctor_backend.local import LocalStack
 from proctor_sdk.fingerprints.pixels import pixel_digest
-from proctor_workers.hidden_data.granted import filter_inputs
 from proctor_workers.hidden_data.ingest.plan_file import settings_of
 from proctor_workers.hidden_data.ingest.report import IngestReport
 
@@ -247,9 +246,3 @@ def test_large_cohort_is_cut_into_blocks_of_a_thousand(partner: Partner) -> None
 
     assert [block["cases"] for block in report.blocks] == [1000, 1000, 500]
     assert report.patients == 2500
-
-
-def test_only_granted_inputs_are_staged() -> None:
-    case = {"case": "c", "files": [], "inputs": {"age": 50, "name": "x"}}
-
-    assert filter_inputs(case, {"age", "weight"})["inputs"] == {"age": 50}

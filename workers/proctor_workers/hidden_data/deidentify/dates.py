@@ -21,7 +21,6 @@ TIME_OF = {
     "AcquisitionDate": "AcquisitionTime",
     "ContentDate": "ContentTime",
 }
-DATE_OF = {time_of_day: day for day, time_of_day in TIME_OF.items()}
 _ANCHORS = ("StudyTime", "SeriesTime")  # the same in all files of a series
 _NOON = timedelta(hours=12)
 _DAY = timedelta(days=1)

@@ -239,6 +239,13 @@ def _removed(source: Dataset, kept: Dataset, privates: int) -> dict[str, int]:
     }
 
 
+def declare_faceless(kept: Dataset) -> None:
+    """Add to a canonical file's own statement that the face was taken out of its volume."""
+    code, meaning = annex_e.CLEAN_VISUAL_FEATURES
+    codes = [*kept.DeidentificationMethodCodeSequence, code_item(code, "DCM", meaning)]
+    kept.DeidentificationMethodCodeSequence = sorted(codes, key=lambda one: str(one.CodeValue))
+
+
 def _declare(kept: Dataset, deidentification: Deidentification) -> None:
     """Say in the dataset itself how it was made safe."""
     dates = Option.RETAIN_LONGITUDINAL in deidentification.options or any(

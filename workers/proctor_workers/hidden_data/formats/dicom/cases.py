@@ -27,7 +27,7 @@ from proctor_workers.hidden_data.deidentify.burned_in import (
     clean_pixels,
     ultrasound_regions,
 )
-from proctor_workers.hidden_data.deidentify.headers import kept_headers
+from proctor_workers.hidden_data.deidentify.headers import declare_faceless, kept_headers
 from proctor_workers.hidden_data.deidentify.profile import Faces, burned_in_policy
 from proctor_workers.hidden_data.deidentify.uids import UIDS, CaseUids
 from proctor_workers.hidden_data.findings import Finding, Severity
@@ -266,6 +266,8 @@ class _Images:
     def _headers(self, position: int, original: Original) -> Dataset:
         source = original.header
         dataset, actions = kept_headers(source, self._request.deidentification, self._request.keys)
+        if self._actions["faces.removed"]:
+            declare_faceless(dataset)
         self._actions.update(actions)
         self._actions["uid.replaced"] += self._uids.replace(dataset, source)
         for keyword in UIDS[:3]:
