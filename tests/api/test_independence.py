@@ -3,6 +3,7 @@
 import httpx
 import pytest
 
+from proctor_backend.domain.ids import utc_now
 from proctor_backend.domain.messages import Task
 from proctor_backend.services import independence
 from proctor_sdk.encrypt import decode_key
@@ -82,12 +83,28 @@ def test_the_vendor_hears_that_it_was_compared_and_no_count(
     cast: Cast, locked: Drafted, part: str
 ) -> None:
     made = sent(cast, locked.id)
-    cast.records.touch("comparisons", made, FOUND, expect={})
+    long_ago = {"history": [{"state": "COMPARED", "at": "2026-01-01T00:00:00.000Z"}]}
+    cast.records.touch("comparisons", made, FOUND | long_ago, expect={})
 
     [shown] = cast.must(part, "GET", f"/studies/{locked.id}/fingerprints")["comparisons"]
 
     assert shown.keys() == {"id", "state", "created_at"}
     assert shown["state"] == "COMPARED"
+
+
+@pytest.mark.parametrize("state", ["COMPARED", "REFUSED"])
+def test_the_vendor_hears_of_it_at_the_end_of_a_slot(
+    cast: Cast, locked: Drafted, state: str
+) -> None:
+    made = sent(cast, locked.id)
+    just_now = {"history": [{"state": state, "at": utc_now()}], "problem": "a line is wrong"}
+    cast.records.touch("comparisons", made, FOUND | just_now | {"state": state}, expect={})
+
+    [shown] = cast.must("developer", "GET", f"/studies/{locked.id}/fingerprints")["comparisons"]
+    [known] = cast.must("partner", "GET", f"/studies/{locked.id}/fingerprints")["comparisons"]
+
+    assert (shown["state"], known["state"]) == ("UPLOADED", state)
+    assert "problem" not in shown
 
 
 @pytest.mark.parametrize("part", ["partner", "office"])

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from proctor_backend.domain.audit import Event
+from proctor_backend.domain.entry import slot_end
 from proctor_backend.domain.errors import InvalidInputError, NotFoundError, StateConflictError
-from proctor_backend.domain.ids import new_id, utc_now
+from proctor_backend.domain.ids import new_id, parse_utc, utc_now
 from proctor_backend.domain.keys import fingerprints_key
 from proctor_backend.domain.messages import Message, Task
 from proctor_backend.domain.people import VENDOR_ROLES, Actor
@@ -17,6 +18,7 @@ from proctor_backend.domain.states import ComparisonState
 from proctor_backend.objects import ObjectStore
 from proctor_backend.records import Doc, Insert, Move, Records
 from proctor_backend.services.enter import own_study
+from proctor_backend.services.study_lock import current_protocol
 from proctor_backend.services.study_view import is_vendor, visible
 from proctor_sdk.encrypt import encode_key
 
@@ -105,11 +107,24 @@ def list_comparisons(records: Records, actor: Actor, study_id: str) -> list[Doc]
     What was found is told under the cohort's terms; nobody is told more.
     """
     study = visible(records, actor, study_id)
-    shown = _TO_ALL if is_vendor(actor, study) else (*_TO_ALL, *_TO_OTHERS)
+    found = records.find("comparisons", {"study": study_id})
+    shown: tuple[str, ...] = (*_TO_ALL, *_TO_OTHERS)
+    if is_vendor(actor, study):
+        slot_s = float(current_protocol(records, study)["protocol"]["status_slot_s"])
+        found, shown = [_as_of_its_slot(one, slot_s) for one in found], _TO_ALL
     return [
         {"id": one["_id"]} | {name: one[name] for name in shown if one.get(name) is not None}
-        for one in records.find("comparisons", {"study": study_id})
+        for one in found
     ]
+
+
+def _as_of_its_slot(comparison: Doc, slot_s: float) -> Doc:
+    """Return a comparison as its vendor may know it: how long it took tells how much there is."""
+    ended = comparison["state"] in {ComparisonState.COMPARED, ComparisonState.REFUSED}
+    end = slot_end(comparison["history"][-1]["at"], slot_s)
+    if not ended or end <= parse_utc(utc_now()).timestamp():
+        return comparison
+    return {**comparison, "state": ComparisonState.UPLOADED.value, "problem": None}
 
 
 def _event(
